@@ -1,0 +1,25 @@
+# `make report` and `make test` install what they need on first use. Windows: the plain commands are in the README.
+PYTHON ?= python3
+IN_VENV = .venv/bin/python
+
+report: .venv/installed
+	$(IN_VENV) -m alkit report --profile quick
+
+test: .venv/installed-test
+	$(IN_VENV) -m pytest
+
+lab: .venv/installed
+	JUPYTER_PREFER_ENV_PATH=1 $(IN_VENV) -m jupyterlab notebooks/00_start_here.ipynb
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11 to 3.13 is needed; name one, as in: make report PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(IN_VENV) -m pip install -r requirements.txt
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(IN_VENV) -m pip install -e ".[test]"
+	touch $@
+
+.PHONY: report test lab

@@ -1,0 +1,137 @@
+"""The figures: each function returns a matplotlib figure and describes it in words (its label, used as alt text)."""
+
+import textwrap
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from alkit.data import Part, replace_file
+from alkit.statistics import summary
+
+COLOURS = sns.color_palette("colorblind")
+HATCHES = ("", "//", "\\\\", "xx", "..", "oo")
+sns.set_theme(context="paper", style="whitegrid", palette="colorblind", font_scale=1.15)
+plt.rcParams.update({"figure.dpi": 110, "hatch.linewidth": 0.6, "svg.hashsalt": "alkit", "image.cmap": "gray"})
+
+
+def show(figure: Figure) -> None:
+    """Display a figure in a notebook with its alt text, once."""
+    display(figure, metadata={"image/png": {"alt": figure.get_label()}})
+    plt.close(figure)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Save a figure as path.svg and path.png, byte for byte the same for the same numbers and versions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for suffix, options in {".svg": {"metadata": {"Date": None}}, ".png": {"dpi": 150}}.items():
+        replace_file(
+            path.with_name(path.name + suffix),
+            lambda file, options=options: figure.savefig(file, bbox_inches="tight", **options),
+        )
+
+
+def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float] | None = None) -> Figure:
+    """The chart of the report: a bar an experiment (mean F1), its 95 % interval, and a dot for every seed.
+
+    `note` stands below the chart and says what it was run on. `reference` adds a diamond: another study's F1.
+    """
+    table = summary(results)
+    figure, axes = plt.subplots(figsize=(8.5, 5), layout="constrained")
+    for position, (name, row) in enumerate(table.iterrows()):
+        colour = COLOURS[position % len(COLOURS)]
+        axes.bar(position, row["mean"], color=colour, hatch=HATCHES[position % 6], edgecolor="white", width=0.7)
+        if row["n_seeds"] > 1:
+            error = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
+            axes.errorbar(position, row["mean"], error, color="black", capsize=6, label="95 % interval of the mean")
+        f1 = results.loc[results["experiment"] == name, "f1"]
+        offsets = np.linspace(-0.15, 0.15, len(f1)) if len(f1) > 1 else [0]
+        axes.plot(position + offsets, f1, "o", color="white", mec="black", ms=5, label="one seed", ls="")
+        if reference and name in reference:
+            axes.plot(position + 0.28, reference[name], "D", color="black", ms=6, label="the 2021 report", ls="")
+        top = max(row["high"] if row["n_seeds"] > 1 else row["mean"], f1.max(), (reference or {}).get(name, 0))
+        axes.text(position, top + 0.012, f"{row['mean']:.3f}", ha="center", va="bottom")
+    n_train = results.groupby("experiment")["n_train"].first()
+    labels = [f"{name.replace('_', ' ', 1).replace('_', chr(10))}\n{n_train[name]:,}" for name in table.index]
+    axes.set_xticks(range(len(table)), labels)
+    axes.set(xlabel="experiment, and its number of training images", ylabel="macro F1 on the test set", ylim=(0, 1.08))
+    axes.grid(axis="x", visible=False)
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    axes.legend(handles.values(), handles.keys(), loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    figure.supxlabel("\n".join(textwrap.wrap(note, 110)), fontsize=7.5, color="dimgray")
+    means = ", ".join(f"{name} {mean:.3f}" for name, mean in table["mean"].items())
+    return _described(figure, f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}.")
+
+
+def gallery(rows: dict[str, Part], class_names: tuple[str, ...], n_columns: int = 10) -> Figure:
+    """Rows of images, each with its class below: `rows` maps a title to a part, of which the first images are shown."""
+    n_columns = min(n_columns, max(map(len, rows.values())))
+    figure = plt.figure(figsize=(0.95 * n_columns, 1.55 * len(rows)), layout="constrained")
+    for (title, part), band in zip(rows.items(), np.atleast_1d(figure.subfigures(len(rows), 1)), strict=True):
+        band.suptitle(title, fontsize=10, x=0.01, ha="left")
+        for index, axes in enumerate(np.atleast_1d(band.subplots(1, n_columns))):
+            axes.axis("off")
+            if index < len(part):
+                axes.imshow(part.images[index].squeeze())
+                axes.set_title(class_names[part.labels[index]], fontsize=8, y=-0.32)
+    titles = "; ".join(f"{title}: {_names(part, class_names, n_columns)}" for title, part in rows.items())
+    return _described(figure, f"Rows of images with their classes. {titles}.")
+
+
+def class_bars(counts: pd.DataFrame) -> Figure:
+    """Horizontal bars: `counts` has a row a class and a column a set of images, in numbers of images."""
+    figure, axes = plt.subplots(figsize=(7, 0.8 + 0.36 * min(len(counts), 30)), layout="constrained")
+    shown = counts.loc[counts.sum(axis=1).nlargest(30).index] if len(counts) > 30 else counts
+    shown.plot.barh(ax=axes, width=0.8, edgecolor="white")
+    for bars, hatch in zip(axes.containers, HATCHES, strict=False):
+        for bar in bars:
+            bar.set_hatch(hatch)
+    axes.invert_yaxis()
+    axes.set(xlabel="images", ylabel="class")
+    axes.legend()
+    text = "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in column.items())}" for name, column in shown.items())
+    return _described(figure, f"Images of each class. {text}.")
+
+
+def score_histogram(scores: np.ndarray, picks: np.ndarray, label: str) -> Figure:
+    """How a score is spread over the pool, and over the picks, (k,) positions in the pool."""
+    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    bins = np.histogram_bin_edges(scores, 40)
+    axes.hist(scores, bins, color=COLOURS[7], label=f"the pool ({len(scores):,})")
+    axes.hist(scores[picks], bins, color=COLOURS[1], hatch="//", edgecolor="white", label=f"the picks ({len(picks):,})")
+    axes.set(xlabel=label, ylabel="images (logarithmic)", yscale="log")
+    axes.legend()
+    low, high = scores[picks].min(), scores[picks].max()
+    return _described(
+        figure,
+        f"Histogram of {label} over the pool, {scores.min():.3f} to {scores.max():.3f}; the picks lie from {low:.3f} "
+        f"to {high:.3f}.",
+    )
+
+
+def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
+    """A table as coloured cells, with their numbers up to 20 columns; `label` says what the numbers are."""
+    size = (2.6 + 0.62 * min(table.shape[1], 20), 0.8 + 0.4 * min(len(table), 20))
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    numbers = table.shape[1] <= 20
+    sns.heatmap(
+        table, annot=numbers, fmt=f".{digits}f", cmap="cividis", ax=axes, annot_kws={"size": 8},
+        cbar_kws={"label": label},
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
+    rows = "; ".join(f"{name}: {', '.join(f'{value:.{digits}f}' for value in row)}" for name, row in table.iterrows())
+    spread = f"{table.size} numbers from {table.min(axis=None):.{digits}f} to {table.max(axis=None):.{digits}f}"
+    return _described(figure, f"{label} as coloured cells. {rows if numbers else spread}.")
+
+
+def _described(figure: Figure, text: str) -> Figure:
+    figure.set_label(text)
+    return figure
+
+
+def _names(part: Part, class_names: tuple[str, ...], most: int) -> str:
+    return ", ".join(class_names[label] for label in part.labels[:most])

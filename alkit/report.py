@@ -1,0 +1,180 @@
+"""Execute the notebooks in order with papermill, render them to HTML and put an index page on top."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import papermill
+from jupyter_client import AsyncKernelManager
+from jupyter_core.utils import run_sync
+from latex2mathml.converter import convert
+from nbclient.exceptions import DeadKernelError
+from nbconvert import HTMLExporter
+from papermill.exceptions import PapermillExecutionError
+
+from alkit import ROOT, plots
+from alkit.data import load, split
+from alkit.statistics import summary
+from alkit.study import Study, load_study, run_on
+from alkit.training import choose_device
+
+NOTEBOOKS = ROOT / "notebooks"
+FIGURES = ROOT / "figures"
+PUBLISHED = ("comparison.svg", "comparison.png", "results.csv", "summary.csv")
+
+
+class ReportError(Exception):
+    """A notebook failed: the message names it, the cell and the error."""
+
+
+def report(
+    profile: str = "quick",
+    *,
+    seeds: int | None = None,
+    device: str | None = None,
+    data: str | None = None,
+    output: Path | None = None,
+    show_code: bool = True,
+    publish: bool = False,
+) -> Path:
+    """Execute every notebook with a profile and return the index page; runs done before are read, not repeated.
+
+    seeds: use seeds 0 to seeds - 1. device, data: in place of the profile's. output: a folder, reports/<profile> unless
+    given. publish: also copy the chart and tables to figures/. All parameters are checked before the first notebook.
+    Raises ReportError if a notebook fails, otherwise what `load_study`, `load` and `split` raise.
+    """
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"seeds is {seeds}; give how many seeds, at least 1.")
+    if data is not None and Path(data).is_file():
+        data = str(Path(data).resolve())
+    if Path(profile).suffix == ".yaml":
+        profile = str(Path(profile).resolve())
+    changes = {"data": data, "seeds": seeds and list(range(seeds)), "device": device}
+    study = load_study(profile, **changes)
+    _check(study)
+    output = Path(output or ROOT / "reports" / study.profile).resolve()
+    executed = output / "notebooks"
+    executed.mkdir(parents=True, exist_ok=True)
+    # A kernel named python3 in the user's home must not replace this environment's.
+    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
+    # One progress line now and then, instead of a bar that a log file cannot show.
+    os.environ.setdefault("TQDM_MININTERVAL", "10")
+    paths = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+    pages = []
+    with ExitStack() as waiting:
+        kernel = waiting.enter_context(_kernel())
+        for number, path in enumerate(paths, 1):
+            print(f"[{number}/{len(paths)}] {path.name}", flush=True)
+            parameters = {"profile": profile} | {name: value for name, value in changes.items() if value is not None}
+            if "output" in papermill.inspect_notebook(path):
+                parameters["output"] = str(output)
+            with waiting.pop_all():
+                # The next notebook's kernel imports the kit while this notebook runs.
+                following = waiting.enter_context(_kernel()) if path != paths[-1] else None
+                notebook = _execute(path, executed / path.name, parameters, kernel)
+            kernel = following
+            pages.append((_render(notebook, output / f"{path.stem}.html", show_code), path.stem))
+    index = _index(pages, output)
+    if publish:
+        FIGURES.mkdir(exist_ok=True)
+        for name in PUBLISHED:
+            shutil.copyfile(output / name, FIGURES / name)
+    return index
+
+
+def _check(study: Study) -> None:
+    """Find before the first notebook what would stop a later one."""
+    choose_device(study.device)
+    parts = split(load(study.data), study.n_labelled)
+    if study.n_query > len(parts.pool):
+        raise ValueError(f"n_query is {study.n_query}, but the pool has {len(parts.pool)} images; choose fewer.")
+
+
+@contextmanager
+def _kernel() -> Iterator[AsyncKernelManager]:
+    """A kernel of this environment, with the kit imported, that is gone afterwards."""
+    manager = AsyncKernelManager(kernel_name="python3")
+    arguments = ["--log-level=CRITICAL", "--IPKernelApp.exec_lines=import alkit.plots, alkit.study"]
+    run_sync(manager.start_kernel)(extra_arguments=arguments, cwd=str(NOTEBOOKS))
+    try:
+        yield manager
+    finally:
+        run_sync(manager.shutdown_kernel)(now=True)
+
+
+def _execute(path: Path, executed: Path, parameters: dict, kernel: AsyncKernelManager) -> nbformat.NotebookNode:
+    try:
+        return papermill.execute_notebook(
+            path, executed, parameters, kernel_name="python3", km=kernel, cwd=NOTEBOOKS, progress_bar=False,
+            stdout_file=_ProgressLines(), coalesce_streams=True,
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        number, source, problem = error.cell_index + 1, error.source, f"{error.ename}: {error.evalue}"
+        cause = error
+    except DeadKernelError as error:
+        # Papermill marks every cell as completed then; the one that was running is the last with a start.
+        cells = nbformat.read(executed, nbformat.NO_CONVERT).cells
+        number = max(index for index, cell in enumerate(cells, 1) if cell.metadata.papermill.start_time)
+        source, problem, cause = cells[number - 1].source, "the kernel died; was there memory left?", error
+    first_line = source.strip().split("\n")[0]
+    raise ReportError(
+        f"{path.name}, cell {number} ({first_line}): {problem}\nThe notebook as far as it ran: {executed}"
+    ) from cause
+
+
+class _ProgressLines:
+    """Passes on what a notebook's progress bars write, a line each; the rest of its output is in the notebook."""
+
+    def write(self, text: str) -> None:
+        for line in text.split("\r"):
+            if "%|" in line:
+                print(f"      {line.strip()}", flush=True)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+def _render(notebook: nbformat.NotebookNode, page: Path, show_code: bool = True) -> str:
+    """Write a notebook as an HTML page that needs no network and return its title."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", _mathml(cell.source))
+        else:
+            # A finished progress bar leaves blanks behind.
+            cell.outputs = [output for output in cell.outputs if output.get("text", "text").strip()]
+    title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
+    notebook.metadata.title = title
+    exporter = HTMLExporter(exclude_input=not show_code, exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = ""
+    page.write_text(exporter.from_notebook_node(notebook)[0], encoding="utf-8")
+    return title
+
+
+def _mathml(markdown: str) -> str:
+    """Replace $$formulas$$ and $formulas$ by MathML, which browsers show without MathJax."""
+    markdown = re.sub(r"\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), markdown, flags=re.DOTALL)
+    return re.sub(r"\$([^$\n]+)\$", lambda found: convert(found[1]), markdown)
+
+
+def _index(pages: list[tuple[str, str]], output: Path) -> Path:
+    results = pd.read_csv(output / "results.csv")
+    table = summary(results).reset_index().rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
+    alt = plots.comparison(results).get_label()
+    contents = "\n".join(f"1. [{title}]({stem}.html)" for title, stem in pages)
+    files = ", ".join(f"[{name}]({name})" for name in PUBLISHED)
+    text = (
+        f"# Active learning: the report\n\n![{alt}](comparison.svg)\n\n{_html(table)}\n\n"
+        f"Measured on: {run_on(results)}.\n\n## Notebooks\n\n{contents}\n\n## Files\n\n{files}\n"
+    )
+    _render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html")
+    return output / "index.html"
+
+
+def _html(table: pd.DataFrame) -> str:
+    return table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="one seed", justify="right")

@@ -1,0 +1,47 @@
+"""Finished runs on disk: for each one a small JSON file and its arrays, written whole or not at all."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from alkit import ROOT
+from alkit.data import replace_file
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its record, small enough to read, and the arrays it produced."""
+
+    record: dict
+    arrays: dict[str, np.ndarray]
+
+
+def folder() -> Path:
+    """Where runs are kept: the environment variable ALKIT_RECORDS, or `records/` beside the package."""
+    return Path(os.environ.get("ALKIT_RECORDS", ROOT / "records"))
+
+
+def key(identity: dict) -> str:
+    """Name a run by everything that can change its numbers: 20 hexadecimal digits of a SHA-256 of the JSON."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def write(name: str, run: Run) -> None:
+    """Keep a run. The record comes last, so that a stop at any moment leaves either the whole run or none of it."""
+    folder().mkdir(parents=True, exist_ok=True)
+    replace_file(folder() / f"{name}.npz", lambda path: np.savez(path, **run.arrays))
+    replace_file(folder() / f"{name}.json", lambda path: path.write_text(json.dumps(run.record, indent=1)))
+
+
+def read(name: str) -> Run | None:
+    """Return a run, or None if it is not there or cannot be read, so that it is computed again."""
+    try:
+        record = json.loads((folder() / f"{name}.json").read_text())
+        with np.load(folder() / f"{name}.npz", allow_pickle=False) as arrays:
+            return Run(record, dict(arrays))
+    except Exception:  # absent, or damaged in one of the many ways a file can be
+        return None

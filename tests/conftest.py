@@ -1,0 +1,27 @@
+"""What the tests share: an empty store for each, and a study small enough to run many times."""
+
+from pathlib import Path
+
+import pytest
+
+from alkit.data import load
+from alkit.study import load_study
+
+TINY = Path(__file__).with_name("tiny.yaml")
+
+
+@pytest.fixture(autouse=True)
+def records(tmp_path, monkeypatch):
+    folder = tmp_path / "records"
+    monkeypatch.setenv("ALKIT_RECORDS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def study():
+    return load_study(str(TINY))
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return load("digits")

@@ -1,0 +1,416 @@
+"""Loading, checking and splitting data; the CIFAR-10 download against a server on this machine."""
+
+import hashlib
+import io
+import os
+import pickle
+import shutil
+import tarfile
+import threading
+import warnings
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from torchvision.datasets import CIFAR10
+
+from alkit import data
+from alkit.data import CIFAR10_CLASSES, Dataset, Part, class_counts, load, split
+
+
+def arrays(shape=(8, 8), n_classes=3, seed=0, **changes):
+    """The four arrays of a small data set, 4 training images and 1 test image a class; None leaves one out."""
+    generator = np.random.default_rng(seed)
+    given = {
+        "x_train": generator.integers(0, 256, (4 * n_classes, *shape), np.uint8),
+        "y_train": np.arange(4 * n_classes) % n_classes,
+        "x_test": generator.integers(0, 256, (n_classes, *shape), np.uint8),
+        "y_test": np.arange(n_classes),
+    }
+    return {key: array for key, array in (given | changes).items() if array is not None}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "mine.npz"
+
+
+def small(**changes):
+    given = arrays(**changes)
+    parts = [Part(given[f"x_{part}"][..., None], given[f"y_{part}"].astype(np.int64)) for part in ("train", "test")]
+    return Dataset("small", ("ant", "bee", "cat"), *parts)
+
+
+def test_digits_are_those_of_scikit_learn():
+    dataset, original = load("digits"), load_digits()
+    assert dataset.train.images.shape == (1297, 8, 8, 1)
+    assert dataset.test.images.shape == (500, 8, 8, 1)
+    assert dataset.class_names == tuple("0123456789")
+    both = dataset.train + dataset.test
+    assert both.images.dtype == np.uint8
+    assert both.labels.dtype == np.int64
+    # Every image once, in the one part or the other, with its own label.
+    sixteenths = np.rint(both.images / 255 * 16).astype(int)
+    ours, theirs = (
+        Counter((image.tobytes(), label) for image, label in zip(images, labels.tolist(), strict=True))
+        for images, labels in ((sixteenths, both.labels), (original.images.astype(int), original.target))
+    )
+    assert ours == theirs
+    assert abs(class_counts(dataset.test, 10) - np.bincount(original.target) * 500 / 1797).max() < 1
+    assert load("digits").fingerprint == dataset.fingerprint
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,)], ids=str)
+@pytest.mark.parametrize("sides", [(8, 8), (28, 28), (64, 64), (96, 96), (8, 96)], ids=str)
+def test_an_own_file(path, sides, channels):
+    given = arrays((*sides, *channels))
+    np.savez(path, **given)
+    dataset = load(str(path))
+    assert (dataset.name, dataset.class_names) == ("mine", ("0", "1", "2"))
+    for name, part in {"train": dataset.train, "test": dataset.test}.items():
+        assert part.images.dtype == np.uint8
+        np.testing.assert_array_equal(part.images, given[f"x_{name}"].reshape(-1, *sides, *(channels or (1,))))
+        assert part.labels.dtype == np.int64
+        np.testing.assert_array_equal(part.labels, given[f"y_{name}"])
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("type_", [np.uint8, np.int16, np.uint64])
+def test_a_file_may_be_compressed_and_name_itself_and_its_classes(path, save, type_):
+    given = arrays()
+    labels = {key: given[key].astype(type_) for key in ("y_train", "y_test")}
+    save(path, **given | labels, name="Insects", class_names=["ant", "bee", "wasp"])
+    dataset = load(str(path))
+    assert (dataset.name, dataset.class_names) == ("Insects", ("ant", "bee", "wasp"))
+    assert dataset.train.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("n_classes", [2, 1000])
+def test_two_to_a_thousand_classes(path, n_classes):
+    np.savez(path, **arrays(n_classes=n_classes))
+    assert len(load(str(path)).class_names) == n_classes
+
+
+def test_a_path_is_looked_up_here_then_at_home_in_the_project(tmp_path, monkeypatch):
+    here, project, home = (tmp_path / name for name in ("here", "project", "home"))
+    for seed, folder in enumerate((here, project, home)):
+        folder.mkdir()
+        np.savez(folder / "mine.npz", **arrays(seed=seed))
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(data, "ROOT", project)
+    monkeypatch.setenv("HOME", str(home))
+
+    def loaded(source):
+        return load(source).train.images[..., 0]
+
+    np.testing.assert_array_equal(loaded("~/mine.npz"), arrays(seed=2)["x_train"])
+    np.testing.assert_array_equal(loaded("mine.npz"), arrays(seed=0)["x_train"])
+    Path("mine.npz").unlink()
+    np.testing.assert_array_equal(loaded("mine.npz"), arrays(seed=1)["x_train"])
+
+
+IMAGES = arrays()["x_train"]
+REJECTED = {
+    "two keys missing": ({"y_train": None, "x_test": None}, "lacks y_train, x_test;"),
+    "float images": ({"x_train": IMAGES / 255}, "x_train of type float64"),
+    "signed images": ({"x_test": np.zeros((3, 8, 8), np.int64)}, "x_test of type int64"),
+    "flat images": ({"x_train": IMAGES.reshape(12, 64)}, r"x_train .*shape \(12, 64\)"),
+    "five axes": ({"x_train": IMAGES.reshape(12, 8, 8, 1, 1)}, r"x_train .*shape \(12, 8, 8, 1, 1\)"),
+    "7 pixels": ({"shape": (7, 8)}, r"x_train of shape \(12, 7, 8\); sides of 8 to 96"),
+    "97 pixels": ({"shape": (8, 97)}, r"x_train of shape \(12, 8, 97\); sides of 8 to 96"),
+    "2 channels": ({"shape": (8, 8, 2)}, r"x_train of shape \(12, 8, 8, 2\); .*1 or 3 channels"),
+    "4 channels": ({"shape": (8, 8, 4)}, r"x_train of shape \(12, 8, 8, 4\); .*1 or 3 channels"),
+    "channels first": ({"shape": (3, 32, 32)}, r"x_train of shape \(12, 3, 32, 32\); .*1 or 3 channels"),
+    "train is not as test": ({"x_test": np.zeros((3, 9, 8), np.uint8)}, r"\(8, 8, 1\) .*test .*\(9, 8, 1\)"),
+    "grey and colour": ({"x_test": np.zeros((3, 8, 8, 3), np.uint8)}, r"\(8, 8, 1\) .*test .*\(8, 8, 3\)"),
+    "no test images": ({"x_test": IMAGES[:0], "y_test": np.arange(0)}, "(?i)test.* 0 |0 .*test"),
+    "no pixels": ({"x_train": np.zeros((12, 8, 0), np.uint8)}, r"x_train .*shape \(12, 8, 0"),
+    "negative labels": ({"y_train": np.arange(12) % 3 - 1}, "labels from -1 to 1 in y_train"),
+    "label 1000": ({"y_test": np.array([0, 1, 1000])}, "labels from 0 to 1000 in y_test"),
+    "huge label": ({"y_test": np.array([0, 1, 2**64 - 1], np.uint64)}, f"labels from 0 to {2**64 - 1} in y_test"),
+    "float labels": ({"y_train": np.arange(12) % 3 / 1}, "y_train of type float64"),
+    "one-hot labels": ({"y_test": np.eye(3, dtype=int)}, r"y_test .*shape \(3, 3\)"),
+    "text labels": ({"y_test": np.array(["ant", "bee", "cat"])}, "y_test of type <U3"),
+    "too few labels": ({"y_train": np.arange(11) % 3}, "12 images but 11 labels in train"),
+    "too many labels": ({"y_test": np.arange(4) % 3}, "3 images but 4 labels in test"),
+    "one class": ({"y_train": np.zeros(12, int), "y_test": np.zeros(3, int)}, "up to 0 .*2 to 1,000 classes"),
+    "a class only in test": ({"y_test": np.array([0, 1, 3])}, "training labels up to 2 and test labels up to 3"),
+    "too few class names": ({"class_names": np.array(["ant", "bee"])}, "2 class_names for 3 classes"),
+    "one class name": ({"class_names": np.array("ant")}, "class_names"),
+    "object images": ({"x_train": np.array([image for image in IMAGES] + [None], object)}, "cannot be read.*[Oo]bject"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), REJECTED.values(), ids=REJECTED)
+def test_content_that_cannot_be_used_is_refused_and_named(path, changes, message):
+    np.savez(path, **arrays(**changes))
+    with pytest.raises(ValueError, match=message) as refusal:
+        load(str(path))
+    assert str(path) in str(refusal.value)
+
+
+def flipped(archive: bytes) -> bytes:
+    """The archive with a damaged stretch inside the first image array, past all headers."""
+    return archive[:400] + bytes(byte ^ 0xFF for byte in archive[400:440]) + archive[440:]
+
+
+def one_array() -> bytes:
+    np.save(file := io.BytesIO(), IMAGES)
+    return file.getvalue()
+
+
+DAMAGES = {
+    "empty": lambda archive: b"",
+    "half": lambda archive: archive[: len(archive) // 2],
+    "all but the last byte": lambda archive: archive[:-1],
+    "a few wrong bytes": flipped,
+    "text": lambda archive: b"x_train,y_train\n",
+    "a web page": lambda archive: b"<html>404</html>",
+    "a single array": lambda archive: one_array(),
+}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_refused_and_named(path, save, damage):
+    save(path, **arrays())
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match="cannot be read") as refusal:
+        load(str(path))
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("missing.npz", "no such file"),
+        ("a_folder.npz", "no such file"),
+        ("cifar", "no such"),
+        ("table.csv", "not an .npz"),
+    ],
+)
+def test_a_missing_or_other_file_is_refused(tmp_path, monkeypatch, source, problem):
+    monkeypatch.chdir(tmp_path)
+    Path("a_folder.npz").mkdir()
+    Path("table.csv").touch()
+    with pytest.raises(FileNotFoundError, match=rf'{source}.*{problem}.*give "cifar10", "digits" or the path'):
+        load(source)
+
+
+@pytest.mark.parametrize("n_labelled", [3, 5, 11])
+def test_split_takes_the_first_and_leaves_the_rest(n_labelled):
+    dataset = small()
+    parts = split(dataset, n_labelled)
+    np.testing.assert_array_equal(parts.labelled.images, dataset.train.images[:n_labelled])
+    np.testing.assert_array_equal(parts.labelled.labels, dataset.train.labels[:n_labelled])
+    np.testing.assert_array_equal(parts.pool.images, dataset.train.images[n_labelled:])
+    np.testing.assert_array_equal(parts.pool.labels, dataset.train.labels[n_labelled:])
+    np.testing.assert_array_equal(parts.test.images, dataset.test.images)
+    assert (len(parts.labelled), len(parts.pool)) == (n_labelled, 12 - n_labelled)
+    assert class_counts(parts.labelled, 5).tolist() == [len(range(c, n_labelled, 3)) for c in range(3)] + [0, 0]
+
+
+@pytest.mark.parametrize("n_labelled", [-1, 0, 12, 13])
+def test_split_leaves_labelled_images_and_a_pool(n_labelled):
+    with pytest.raises(ValueError, match=f"n_labelled is {n_labelled}, but small has 12 .*choose 1 to 11"):
+        split(small(), n_labelled)
+
+
+def test_split_names_the_classes_without_labelled_images():
+    with pytest.raises(ValueError, match=r"first 4 training images of small have none of 2 classes \(ant, cat\)"):
+        split(small(y_train=np.array([1, 1, 1, 1, 0, 2, 0, 2, 0, 1, 2, 0])), 4)
+
+
+def test_the_fingerprint_is_stable():
+    dataset = small()
+    assert small().fingerprint == dataset.fingerprint
+    images = np.asfortranarray(dataset.train.images)
+    assert Dataset("other", ("a", "b", "c"), Part(images, dataset.train.labels), dataset.test).fingerprint == (
+        dataset.fingerprint
+    )
+    # Records keep it, so it must not change from one version to the next.
+    ramp = Part(np.arange(128, dtype=np.uint8).reshape(2, 8, 8, 1), np.arange(2))
+    digest = hashlib.sha256(b"(2, 8, 8, 1)" + bytes(range(128)) + b"(2,)" + bytes([0] * 8 + [1] + [0] * 7))
+    digest.update(b"(1, 8, 8, 1)" + bytes(range(64)) + b"(1,)" + bytes(8))
+    assert Dataset("ramp", ("a", "b"), ramp, ramp[:1]).fingerprint == digest.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("key", ["x_train", "y_train", "x_test", "y_test"])
+def test_one_pixel_or_label_changes_the_fingerprint(key):
+    changed = arrays()[key]
+    changed.flat[-1] ^= 1
+    assert small(**{key: changed}).fingerprint != small().fingerprint
+
+
+def test_the_shape_changes_the_fingerprint():
+    low, high = small(shape=(8, 16)), small(shape=(16, 8))
+    assert low.train.images.tobytes() == high.train.images.tobytes()
+    assert low.fingerprint != high.fingerprint
+
+
+# CIFAR-10, in its own format but with 4 images a file, from a server on this machine.
+
+
+def pickled(content) -> bytes:
+    """A pickle that names numpy's module and the flags of its type as the numpy of 2009 did."""
+    old = pickle.dumps(content, protocol=2).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    return old.replace(b"\x89\x88\x87q", b"K\x00K\x01\x87q")
+
+
+def add(archive, name, content):
+    entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+    return hashlib.md5(content).hexdigest()
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A server of a tiny archive that torchvision takes for the original, and an empty data folder."""
+    generator = np.random.default_rng(0)
+    files = {"batches.meta": pickled({"label_names": list(CIFAR10_CLASSES)})}
+    batches = []
+    for index, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
+        # A row an image: 1,024 bytes of red, then green, then blue.
+        rows = generator.integers(0, 256, (4, 3072), np.uint8)
+        batch = {"data": rows, "labels": [(4 * index + i) % 10 for i in range(4)]}
+        batches.append(batch)
+        files[name] = pickled(batch)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        md5 = {name: add(archive, name, content) for name, content in files.items()}
+    content = packed.getvalue()
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(CIFAR10, "train_list", [[f"data_batch_{i}", md5[f"data_batch_{i}"]] for i in range(1, 6)])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5["batches.meta"]})
+    state = SimpleNamespace(archive=content, batches=batches, folder=tmp_path / "data", requests=0)
+    state.reply = lambda request: whole(request, content)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            state.requests += 1
+            state.reply(self)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("CIFAR10_URL", f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz")
+    monkeypatch.setenv("ALKIT_DATA", str(state.folder))
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def whole(request, content, length=None):
+    request.send_response(200)
+    request.send_header("Content-Length", str(length or len(content)))
+    request.end_headers()
+    request.wfile.write(content)
+
+
+def chunk_then_stop(request, content):
+    request.protocol_version = "HTTP/1.1"
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    request.wfile.write(b"%x\r\n" % len(content) + content[:500])
+    request.close_connection = True
+
+
+def check(dataset, cifar):
+    assert (dataset.name, dataset.class_names) == ("CIFAR-10", CIFAR10_CLASSES)
+    rows = np.concatenate([batch["data"] for batch in cifar.batches])
+    images = np.stack([rows[:, :1024], rows[:, 1024:2048], rows[:, 2048:]], axis=-1).reshape(-1, 32, 32, 3)
+    labels = np.concatenate([batch["labels"] for batch in cifar.batches])
+    both = dataset.train + dataset.test
+    np.testing.assert_array_equal(both.images, images)
+    np.testing.assert_array_equal(both.labels, labels)
+    assert (len(dataset.train), len(dataset.test)) == (20, 4)
+
+
+def test_cifar10_is_downloaded_converted_and_kept(cifar):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(load("cifar10"), cifar)
+    assert [file.name for file in cifar.folder.glob("*.npz")] == ["cifar10.npz"]
+    # The second time the arrays are enough.
+    shutil.rmtree(cifar.folder / "cifar-10-batches-py")
+    (cifar.folder / "cifar-10-python.tar.gz").unlink(missing_ok=True)
+    requests = cifar.requests
+    check(load("cifar10"), cifar)
+    assert cifar.requests == requests > 0
+
+
+def test_an_archive_already_there_is_used(cifar):
+    cifar.folder.mkdir()
+    (cifar.folder / "cifar-10-python.tar.gz").write_bytes(cifar.archive)
+    check(load("cifar10"), cifar)
+    assert cifar.requests == 0
+
+
+def test_a_broken_archive_already_there_is_replaced(cifar):
+    cifar.folder.mkdir()
+    (cifar.folder / "cifar-10-python.tar.gz").write_bytes(cifar.archive[:-50])
+    check(load("cifar10"), cifar)
+
+
+FAILURES = {
+    "not found": lambda request, content: request.send_error(404),
+    "server error": lambda request, content: request.send_error(503),
+    "truncated archive": lambda request, content: whole(request, content[:1000]),
+    "connection lost": lambda request, content: whole(request, content[:1000], len(content)),
+    "connection lost within a chunk": chunk_then_stop,
+    "no answer": lambda request, content: None,
+    "no HTTP": lambda request, content: request.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n"),
+    "another file": lambda request, content: whole(request, b"<html>Sign in</html>"),
+    "no image in it": lambda request, content: whole(request, content[::-1]),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_failed_download_says_so_and_the_next_one_works(cifar, failure):
+    good, cifar.reply = cifar.reply, lambda request: failure(request, cifar.archive)
+    with pytest.raises(ConnectionError, match=r"(?s)could not be downloaded from http://127\.0\.0\.1.*CIFAR10_URL"):
+        load("cifar10")
+    assert not [file.name for file in cifar.folder.glob("*") if file.is_file()]
+    cifar.reply = good
+    check(load("cifar10"), cifar)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/cifar-10-python.tar.gz", "mirror/cifar-10-python.tar.gz"])
+def test_a_mirror_that_is_none_is_named(cifar, monkeypatch, url):
+    monkeypatch.setenv("CIFAR10_URL", url)
+    with pytest.raises(ConnectionError, match=url):
+        load("cifar10")
+
+
+def stop(*arguments, **more):
+    raise KeyboardInterrupt
+
+
+def half_a_file(path, **given):
+    Path(path).write_bytes(b"PK")
+    raise OSError("No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "broken"), [(os, "replace", stop), (np, "savez", stop), (np, "savez", half_a_file)]
+)
+def test_an_interrupted_conversion_leaves_no_array_file(cifar, monkeypatch, module, name, broken):
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, broken)
+        with pytest.raises((KeyboardInterrupt, OSError)):
+            load("cifar10")
+    assert not list(cifar.folder.glob("*.npz"))
+    requests = cifar.requests
+    check(load("cifar10"), cifar)
+    assert cifar.requests == requests

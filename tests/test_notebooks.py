@@ -1,0 +1,105 @@
+"""The notebooks: each runs alone through papermill, and keeps the house rules that a program can check."""
+
+import ast
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from conftest import TINY
+
+from alkit import ROOT
+
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def papermill(path, output, *options):
+    command = [sys.executable, "-m", "papermill", path.name, str(output), "--no-progress-bar", *options]
+    environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1"}
+    return subprocess.run(command, cwd=path.parent, env=environment, capture_output=True, text=True)
+
+
+def parts(path):
+    cells = nbformat.read(path, nbformat.NO_CONVERT).cells
+    return cells, [cell for cell in cells if cell.cell_type == "code"], [c for c in cells if c.cell_type == "markdown"]
+
+
+@each_notebook
+def test_runs_alone_from_nothing(path, tmp_path):
+    options = ["-p", "profile", str(TINY)] + (["-p", "output", str(tmp_path)] if "comparison" in path.stem else [])
+    done = papermill(path, tmp_path / "out.ipynb", *options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    _, code, _ = parts(tmp_path / "out.ipynb")
+    for output in (output for cell in code for output in cell.outputs):
+        assert output.output_type != "stream" or output.name != "stderr", output.text
+        if "image/png" in output.get("data", {}):
+            assert len(output.metadata["image/png"]["alt"]) > 30
+
+
+def test_the_quick_profile_is_a_papermill_parameter_file(tmp_path):
+    done = papermill(PATHS[1], tmp_path / "out.ipynb", "-f", "profiles/quick.yaml")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "scikit-learn digits: 60 labelled" in (tmp_path / "out.ipynb").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-p", "n_lablled", "80"], r"unknown parameters \['n_lablled'\]"),
+        (["-r", "n_query", "100"], "n_query is '100'; give a whole number"),
+        (["-p", "profile", "quik"], "profile is 'quik'"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_by_the_notebook(options, message, tmp_path):
+    done = papermill(PATHS[1], tmp_path / "out.ipynb", *options)
+    assert done.returncode != 0
+    assert re.search(message, done.stderr)
+
+
+@each_notebook
+def test_is_committed_clean(path):
+    notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.kernelspec.language == "python"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    for cell in notebook.cells:
+        assert set(cell.metadata) <= {"tags"}
+        assert cell.cell_type == "markdown" or (not cell.outputs and cell.execution_count is None)
+
+
+@each_notebook
+def test_keeps_the_house_rules(path):
+    cells, code, text = parts(path)
+    lengths = [len(cell.source.splitlines()) for cell in code]
+    assert 15 <= len(cells) <= 35
+    assert statistics.median(lengths) <= 10
+    assert max(lengths) <= 30
+    assert [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])] == [code[0]]
+    assert cells[0].source.startswith("# ")
+    assert cells[0].source.rstrip().endswith("?*")
+    for word in ("**You will learn**", "**You need**", "| `quick` |", "| `cifar10`"):
+        assert word in cells[1].source
+    headings = re.findall(r"^#+ .+$", "\n".join(cell.source for cell in text), re.MULTILINE)
+    assert headings[-1] == "## Recap"
+    assert "## Predict first" in headings
+    assert sum(heading.startswith("# ") for heading in headings) == 1
+    assert len(re.findall(r"^- ", cells[-2].source, re.MULTILINE)) == 3
+    for source in (cell.source for cell in code):
+        assert not re.search(r"^\s*[!%]|/home/|/root/|https?://", source, re.MULTILINE)
+        for node in ast.walk(ast.parse(source)):
+            assert not isinstance(node, ast.For) or node.end_lineno - node.lineno <= 15
+
+
+@each_notebook
+def test_links_lead_to_files_and_the_last_one_to_the_next_notebook(path):
+    _, _, text = parts(path)
+    links = re.findall(r"\]\(([^)]+)\)", "\n".join(cell.source for cell in text))
+    for link in links:
+        assert (path.parent / link).is_file(), link
+    assert links[-1] == PATHS[(PATHS.index(path) + 1) % len(PATHS)].name

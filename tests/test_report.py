@@ -1,0 +1,196 @@
+"""The command line: the whole report as a person runs it, its errors, and what a kill leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import product
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY
+from sklearn.datasets import load_sample_images
+
+from alkit import ROOT
+from alkit import report as report_module
+from alkit.__main__ import main
+from alkit.report import ReportError
+from alkit.study import EXPERIMENTS
+
+COLUMNS = "experiment seed n_train f1 accuracy seconds dataset fingerprint device precision profile versions".split()
+
+
+def alkit(*arguments, records, **options):
+    command = [sys.executable, "-m", "alkit", *map(str, arguments)]
+    environment = os.environ | {"ALKIT_RECORDS": str(records)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, **pipes, **options)
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory):
+    """The report of the quick profile, made twice from one store."""
+    folder = tmp_path_factory.mktemp("a folder with spaces")
+    printed = []
+    for name in ("first", "second"):
+        process = alkit("report", "--output", folder / name, records=folder / "records", cwd=folder)
+        out, err = process.communicate()
+        assert process.returncode == 0, out + err
+        printed.append(out)
+    return folder, printed
+
+
+def test_the_report_has_a_page_a_notebook_and_shows_progress(quick):
+    folder, printed = quick
+    stems = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    index = (folder / "first" / "index.html").read_text()
+    for number, stem in enumerate(stems, 1):
+        assert f"[{number}/{len(stems)}] {stem}.ipynb" in printed[0]
+        assert f'href="{stem}.html"' in index
+        assert "Next:" in (page := (folder / "first" / f"{stem}.html").read_text()) or "Back to" in page
+        assert "%|" not in page, "a progress bar is left in the page"
+    assert "original_label, seed 4:" in printed[0]
+    assert "original_label" not in printed[1], "the second report repeats runs"
+    assert '<img alt="Bar chart of the mean macro F1' in index
+
+
+def test_results_have_a_row_a_run_and_the_chart_is_the_same_again(quick):
+    folder, _ = quick
+    table = pd.read_csv(folder / "first" / "results.csv")
+    assert set(table.columns) >= set(COLUMNS)
+    assert sorted(map(tuple, table[["experiment", "seed"]].values)) == sorted(product(EXPERIMENTS, range(5)))
+    means = table.groupby("experiment")["f1"].mean()
+    strategies = means.drop(["original_label", "full_training_set"])
+    assert means["original_label"] < strategies.min()
+    assert strategies.max() < means["full_training_set"]
+    for name in ("results.csv", "summary.csv", "comparison.svg", "comparison.png"):
+        assert (folder / "first" / name).read_bytes() == (folder / "second" / name).read_bytes(), name
+
+
+def test_pages_load_nothing_from_a_network_and_formulas_need_no_script(quick):
+    for page in (quick[0] / "first").glob("*.html"):
+        text = page.read_text()
+        for attribute in ('src="http', "src='http", 'rel="stylesheet" href="http', "@import url(http"):
+            assert attribute not in text, page.name
+    assert "<math" in (quick[0] / "first" / "06_entropy.html").read_text()
+
+
+def test_a_killed_report_resumes_and_ends_as_if_it_had_not_been(tmp_path):
+    whole = alkit("report", "--profile", TINY, "--output", tmp_path / "whole", records=tmp_path / "one")
+    assert whole.communicate() and whole.returncode == 0
+    records = tmp_path / "two"
+    arguments = ("report", "--profile", TINY, "--output", tmp_path / "report")
+    killed = alkit(*arguments, records=records, start_new_session=True)
+    while killed.poll() is None and len(list(records.glob("*.json"))) < 3:
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    before = {path: path.stat().st_mtime_ns for path in records.glob("*.json")}
+    assert 3 <= len(before) < 12
+    again = alkit(*arguments, records=records)
+    assert again.communicate() and again.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before, "finished runs were repeated"
+    tables = [pd.read_csv(tmp_path / name / "results.csv").drop(columns="seconds") for name in ("whole", "report")]
+    assert tables[0].equals(tables[1])
+
+
+def test_own_colour_images_run_the_whole_report(tmp_path):
+    """Patches of the two photographs that scikit-learn bundles: which one does a patch come from?"""
+    generator = np.random.default_rng(0)
+    photographs = load_sample_images().images
+    labels = generator.permutation(np.arange(200) % 2)
+    corners = generator.integers(0, 400, (200, 2))
+    images = np.stack([photographs[k][i : i + 28, j : j + 28] for k, (i, j) in zip(labels, corners, strict=True)])
+    own = tmp_path / "patches.npz"
+    np.savez(own, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
+    process = alkit(
+        "report", "--profile", TINY, "--seeds", 1, "--data", own.name, "--no-code", "--output", "out",
+        records=tmp_path / "records", cwd=tmp_path,
+    )  # fmt: skip
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert table["dataset"].unique() == ["patches"]
+    assert table["n_train"].tolist() == [60, 80, 80, 80, 80, 150]
+    assert "load_study" not in (tmp_path / "out" / "07_comparison.html").read_text(), "--no-code shows code"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--profile", "quik"], "profile is 'quik'; give cifar10, quick"),
+        (["--seeds", "0"], "seeds is 0; give how many seeds"),
+        (["--device", "gpu"], "device is 'gpu'"),
+        (["--data", "absent.npz"], "data is 'absent.npz' (no such file)"),
+        (["--profile", "too_many.yaml"], "n_query is 5000, but the pool has 1237 images"),
+    ],
+)
+def test_parameters_are_checked_before_the_first_notebook(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    many = TINY.read_text().replace("profile: tiny", "profile: too_many").replace("n_query: 20", "n_query: 5000")
+    Path("too_many.yaml").write_text(many)
+    assert main(["report", "--output", "out", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("1 / 0", "00_bad.ipynb, cell 3 (1 / 0): ZeroDivisionError: division by zero"),
+        ("import os; os._exit(1)", "00_bad.ipynb, cell 3 (import os; os._exit(1)): the kernel died"),
+    ],
+)
+def test_the_first_failing_cell_stops_the_report_and_is_named(code, message, tmp_path, monkeypatch, capsys):
+    cells = [nbformat.v4.new_markdown_cell("# Bad"), nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell("2")]
+    (tmp_path / "notebooks").mkdir()
+    for name in ("00_bad.ipynb", "01_after.ipynb"):
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        nbformat.write(notebook, tmp_path / "notebooks" / name)
+    monkeypatch.setattr(report_module, "NOTEBOOKS", tmp_path / "notebooks")
+    assert main(["report", "--profile", str(TINY), "--output", str(tmp_path / "out")]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out" / "notebooks" / "01_after.ipynb").exists()
+    with pytest.raises(ReportError):
+        report_module.report(str(TINY), output=tmp_path / "out")
+
+
+def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(report_module, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(report_module, "NOTEBOOKS", tmp_path)
+    output = tmp_path / "out"
+    output.mkdir()
+    for name in report_module.PUBLISHED:
+        (output / name).write_text("experiment,seed,f1\n")
+    monkeypatch.setattr(report_module, "_index", lambda pages, output: output / "index.html")
+    report_module.report(str(TINY), output=output)
+    assert not (tmp_path / "figures").exists()
+    report_module.report(str(TINY), output=output, publish=True)
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(report_module.PUBLISHED)
+
+
+def test_doctor_finds_this_environment_fit_and_names_a_missing_package(tmp_path, monkeypatch, capsys):
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "The kit can run." in said
+    assert "device: " in said
+    monkeypatch.setattr("alkit.doctor.ROOT", tmp_path)
+    (tmp_path / "requirements.txt").write_text("# for the kit\ntorch>=2\nno-such-package>=1\n-e .\n")
+    assert main(["doctor"]) == 1
+    assert "PROBLEM: no-such-package missing: run `python -m pip install" in capsys.readouterr().out
+
+
+def test_doctor_warns_of_a_kernel_that_starts_another_python(tmp_path, monkeypatch, capsys):
+    kernel = tmp_path / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    spec = {"argv": ["/elsewhere/python", "-m", "ipykernel_launcher"], "display_name": "x", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    assert main(["doctor"]) == 1
+    assert "the Jupyter kernel python3 starts /elsewhere/python" in capsys.readouterr().out

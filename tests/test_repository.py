@@ -1,0 +1,59 @@
+"""The project as a whole: what imports what, what the linter says, and what the README promises."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+
+from alkit import ROOT
+
+# From the bottom up: a module may import those before it.
+LAYERS = "data network training samplers store study statistics plots report doctor __main__".split()
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_imports_run_downwards():
+    for path in (ROOT / "alkit").glob("*.py"):
+        kit = {name.split(".")[1] for name in imports(path) if name.startswith("alkit.")} & set(LAYERS)
+        below = LAYERS[: LAYERS.index(path.stem)] if path.stem in LAYERS else []
+        assert kit <= set(below), f"{path.name} imports upwards: {kit - set(below)}"
+        if path.stem in ("samplers", "statistics"):
+            assert not kit
+
+
+def test_what_is_imported_is_required():
+    required = set(re.findall(r"^([\w-]+)>=", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    names = {"sklearn": "scikit-learn", "yaml": "PyYAML", "jupyter_client": "jupyter-client", "IPython": "ipython"}
+    names["jupyter_core"] = "jupyter-core"
+    used = {name.split(".")[0] for path in (ROOT / "alkit").glob("*.py") for name in imports(path)}
+    used = {names.get(name, name) for name in used - set(sys.stdlib_module_names) - {"alkit"}}
+    assert used <= required
+    assert required - used <= {"jupyterlab"}, "required, but not imported"
+
+
+def test_linter_and_formatter_find_nothing():
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+def test_the_readme_names_every_notebook_and_what_it_links_exists():
+    readme = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\(([^)#]+)\)", readme)
+    assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= {link.split("/")[-1] for link in links}
+    assert all((ROOT / link).exists() for link in links if "://" not in link)
+
+
+def test_one_version():
+    from alkit import __version__
+
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__

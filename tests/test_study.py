@@ -1,0 +1,212 @@
+"""The protocol and its store: what a run records, what is shared, and what an interruption leaves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+from conftest import TINY
+
+from alkit import store
+from alkit import study as study_module
+from alkit.data import Dataset, Part, split
+from alkit.study import EXPERIMENTS, PROFILES, identity, load_study, read_profile, results, run
+from alkit.training import Recipe
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The sizes of the training sets that networks were fitted on."""
+    sizes, fit = [], study_module.fit
+
+    def counted(images, *arguments, **options):
+        sizes.append(len(images))
+        return fit(images, *arguments, **options)
+
+    monkeypatch.setattr(study_module, "fit", counted)
+    return sizes
+
+
+def macro_f1(labels, predicted, n_classes):
+    """From the definition: 2 TP / (2 TP + FP + FN), averaged over the classes."""
+    hits = np.zeros((n_classes, n_classes))
+    np.add.at(hits, (labels, predicted), 1)
+    return np.mean(2 * hits.diagonal() / (hits.sum(0) + hits.sum(1)))
+
+
+def test_a_study_is_one_fit_an_experiment_and_seed_and_is_then_read(study, digits, fits):
+    table = results(study, digits)
+    assert fits == [60, 80, 80, 80, 80, 1297] * 2
+    assert table["experiment"].tolist() == list(EXPERIMENTS) * 2
+    assert table["n_train"].tolist() == fits
+    again = results(study, digits)
+    assert len(fits) == 12
+    assert again.equals(table)
+
+
+def test_scores_follow_from_the_stored_probabilities(study, digits):
+    for experiment in ("original_label", "entropy"):
+        done = run(study, digits, experiment, 0)
+        predicted = done.arrays["test_probabilities"].argmax(1)
+        assert done.record["f1"] == pytest.approx(macro_f1(digits.test.labels, predicted, 10))
+        assert done.record["accuracy"] == pytest.approx(np.mean(predicted == digits.test.labels))
+        assert np.mean(done.record["f1_per_class"]) == pytest.approx(done.record["f1"])
+
+
+def test_picks_are_those_of_the_shared_base_model(study, digits):
+    base = run(study, digits, "original_label", 1).arrays["pool_probabilities"]
+    picks = run(study, digits, "least_certainty", 1).arrays["picks"]
+    assert base.shape == (1237, 10)
+    expected = np.argsort(base.max(1).astype(np.float64), kind="stable")[:20]
+    assert picks.tolist() == expected.tolist()
+    counts = run(study, digits, "least_certainty", 1).record["picks_per_class"]
+    assert counts == np.bincount(split(digits, 60).pool.labels[picks], minlength=10).tolist()
+    assert (
+        run(study, digits, "random", 0).arrays["picks"].tolist()
+        != run(study, digits, "random", 1).arrays["picks"].tolist()
+    )
+
+
+def test_a_record_says_what_it_was_run_on(study, digits):
+    record = run(study, digits, "random", 0).record
+    assert record["dataset"] == "scikit-learn digits"
+    assert record["fingerprint"] == digits.fingerprint
+    assert (record["device"], record["n_train"]) == ("cpu", 80)
+    assert "torch" in record["versions"]
+    assert record["identity"]["recipe"]["epochs"] == 2
+
+
+def test_an_interrupted_study_resumes_and_ends_the_same(study, digits, fits, monkeypatch, records, tmp_path):
+    whole = results(study, digits)
+    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "interrupted"))
+    counted = study_module.fit
+
+    def stopped(images, *arguments, **options):
+        if len(fits) == 12 + 4:
+            raise KeyboardInterrupt
+        return counted(images, *arguments, **options)
+
+    monkeypatch.setattr(study_module, "fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        results(study, digits)
+    monkeypatch.setattr(study_module, "fit", counted)
+    resumed = results(study, digits)
+    assert len(fits) == 12 + 12
+    assert resumed.drop(columns="seconds").equals(whole.drop(columns="seconds"))
+
+
+@pytest.mark.parametrize("damage", ["truncated arrays", "no arrays", "truncated record"])
+def test_a_damaged_run_is_done_again(study, digits, fits, records, damage):
+    first = run(study, digits, "original_label", 0)
+    json_file, array_file = next(records.glob("*.json")), next(records.glob("*.npz"))
+    if damage == "no arrays":
+        array_file.unlink()
+    else:
+        file = array_file if damage == "truncated arrays" else json_file
+        file.write_bytes(file.read_bytes()[:-50])
+    second = run(study, digits, "original_label", 0)
+    assert fits == [60, 60]
+    assert second.record["f1"] == first.record["f1"]
+    assert np.array_equal(second.arrays["pool_probabilities"], first.arrays["pool_probabilities"])
+
+
+def test_a_stop_while_writing_leaves_no_record(records, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store.json, "dumps", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.write("name", store.Run({"f1": 0.5}, {"picks": np.arange(3)}))
+    assert store.read("name") is None
+    assert [path.name for path in records.iterdir()] == ["name.npz"]
+    store.write("name", store.Run({"f1": 0.5}, {"picks": np.arange(3)}))
+    assert store.read("name").record == {"f1": 0.5}
+
+
+def test_all_that_changes_a_number_changes_the_name(study, digits):
+    def name(study, dataset=digits, experiment="entropy", seed=0):
+        return store.key(identity(study, dataset, experiment, seed))
+
+    images = digits.train.images.copy()
+    images[0, 0, 0, 0] ^= 1
+    other_data = Dataset(digits.name, digits.class_names, Part(images, digits.train.labels), digits.test)
+    other_recipe = replace(study, recipes=study.recipes | {"entropy": Recipe(epochs=3)})
+    other_base = replace(study, recipes=study.recipes | {"original_label": Recipe(epochs=3)})
+    names = [
+        name(study),
+        name(study, seed=1),
+        name(study, experiment="random"),
+        name(study, other_data),
+        name(other_recipe),
+        name(other_base),
+        name(replace(study, n_query=21)),
+        name(replace(study, n_labelled=61)),
+    ]
+    assert len(set(names)) == len(names)
+    assert name(replace(study, seeds=(5,), profile="x")) == names[0]
+    assert name(replace(study, n_query=21), experiment="original_label") == name(study, experiment="original_label")
+    assert name(replace(study, n_labelled=61), experiment="full_training_set") == name(
+        study, experiment="full_training_set"
+    )
+
+
+def test_an_unknown_experiment_is_refused(study, digits):
+    with pytest.raises(ValueError, match="experiment is 'margin'; give one of original_label"):
+        run(study, digits, "margin", 0)
+
+
+def test_changes_replace_values_of_the_profile():
+    study = load_study(
+        "quick", n_query=7, seeds=[3], device=None, recipes={"default": {"width": 8}, "random": {"epochs": 5}}
+    )
+    assert (study.n_query, study.seeds, study.n_labelled) == (7, (3,), read_profile("quick")["n_labelled"])
+    assert (study.recipes["random"].epochs, study.recipes["random"].width) == (5, 8)
+    assert study.recipes["entropy"].epochs == read_profile("quick")["recipes"]["default"]["epochs"]
+    assert study.recipes["full_training_set"].width == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_lablled": 3}, r"unknown parameters \['n_lablled'\]"),
+        ({"n_query": "5000"}, "n_query is '5000'; give a whole number"),
+        ({"n_query": 0}, "n_query is 0"),
+        ({"n_query": True}, "n_query is True"),
+        ({"n_labelled": 60.0}, "n_labelled is 60.0"),
+        ({"seeds": [0, 0]}, "give distinct whole numbers"),
+        ({"seeds": []}, "seeds is"),
+        ({"seeds": [-1]}, "seeds is"),
+        ({"seeds": "3"}, "seeds is"),
+        ({"seeds": 3}, "seeds is 3"),
+        ({"device": 1}, "device is 1; give a text"),
+        ({"data": ["digits"]}, "data is"),
+        ({"recipes": {"margin": {}}}, r"recipes name \['margin'\]"),
+        ({"recipes": {"default": {"epoch": 3}}}, r"recipes name \['epoch'\]"),
+        ({"recipes": {"default": {"epochs": "3"}}}, "recipe.epochs is '3'"),
+        ({"recipes": {"default": {"flip": "false"}}}, "recipe.flip is 'false'"),
+    ],
+)
+def test_wrong_names_and_types_are_refused(changes, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        load_study("quick", **changes)
+
+
+def test_a_profile_must_exist_and_be_whole(tmp_path):
+    with pytest.raises(FileNotFoundError, match="give cifar10, quick or the path"):
+        load_study("quik")
+    values = yaml.safe_load(TINY.read_text())
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump(values))
+    with pytest.raises(ValueError, match="profile: own"):
+        load_study(str(own))
+    own.write_text(yaml.safe_dump(values | {"profile": "own", "n_quer": 3}))
+    with pytest.raises(ValueError, match=r"unknown parameters \['n_quer'\]"):
+        load_study(str(own))
+    del values["n_query"]
+    own.write_text(yaml.safe_dump(values | {"profile": "own"}))
+    with pytest.raises(ValueError, match=r"missing ones \['n_query'\]"):
+        load_study(str(own))
+
+
+def test_the_profiles_are_studies_and_cifar10_has_the_sizes_of_the_report():
+    assert {load_study(path.stem).profile for path in PROFILES.glob("*.yaml")} == {"quick", "cifar10"}
+    study = load_study("cifar10")
+    assert (study.data, study.n_labelled, study.n_query) == ("cifar10", 1000, 5000)

@@ -1,0 +1,341 @@
+"""Training and prediction on small images, and the augmentation against numpy."""
+
+import random
+import warnings
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+import torch
+
+from alkit.data import load
+from alkit.network import Network
+from alkit.training import Recipe, augmented_batches, choose_device, fit, predict_proba
+
+RECIPE = Recipe(epochs=5, batch_size=50, width=16, shift=1, flip=False)
+BRIEF = replace(RECIPE, epochs=1, width=4)
+STILL = replace(RECIPE, shift=0)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    return train(digits.train, RECIPE)
+
+
+@pytest.fixture
+def no_warnings():
+    """Every warning is an error, also those that torch gives once a process."""
+    torch.set_warn_always(True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+    torch.set_warn_always(False)
+
+
+def train(part, recipe, seed=0, precision="fp32"):
+    return fit(part.images, part.labels, recipe, seed, "cpu", precision=precision)
+
+
+def accuracy(model, part):
+    return (predict_proba(model, part.images, precision="fp32").argmax(1) == part.labels).mean()
+
+
+def weights(model):
+    return torch.cat([value.flatten().double() for value in model.state_dict().values()])
+
+
+def noise(n=60, shape=(8, 8, 1), seed=0):
+    """Random images without the grey of a cutout, 128."""
+    return np.random.default_rng(seed).integers(0, 128, (n, *shape), np.uint8)
+
+
+def epoch(images, recipe, n_batches=3, seed=0):
+    """One epoch of images labelled with their positions: the batches, and (position, image (H, W, C)) of each."""
+    tensors = torch.as_tensor(images), torch.arange(len(images))
+    batches = list(augmented_batches(*tensors, n_batches, recipe, torch.Generator().manual_seed(seed)))
+    pairs = [
+        (int(label), image.permute(1, 2, 0).numpy())
+        for batch, labels in batches
+        for image, label in zip(batch, labels, strict=True)
+    ]
+    return batches, pairs
+
+
+WHOLE = ("epochs", "batch_size", "width", "shift", "cutout")
+REAL = ("learning_rate", "momentum", "weight_decay", "label_smoothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in WHOLE for value in (True, 1.0, "1", None)]
+    + [(name, value) for name in REAL for value in (True, "0.1", None)]
+    + [("flip", value) for value in (1, 0.0, "yes", None)],
+)
+def test_a_value_of_the_wrong_type_is_refused(name, value):
+    with pytest.raises(TypeError, match=f"recipe.{name} is {value!r}; give a value of type"):
+        Recipe(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, 0) for name in ("epochs", "batch_size", "width")]
+    + [(name, -1) for name in WHOLE + REAL]
+    + [(name, float(value)) for name in REAL for value in ("nan", "inf", "-inf")]
+    + [(name, value) for name in ("momentum", "label_smoothing") for value in (1, 1.5)],
+)
+def test_a_value_out_of_range_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"recipe.{name} is {value}; give a"):
+        Recipe(**{name: value})
+
+
+def test_the_limits_are_accepted_and_a_recipe_is_frozen():
+    lowest = dict.fromkeys(("epochs", "batch_size", "width"), 1) | dict.fromkeys(("shift", "cutout", *REAL), 0)
+    recipe = Recipe(**lowest, flip=False)
+    with pytest.raises(FrozenInstanceError):
+        recipe.epochs = 2
+
+
+def test_the_seed_decides_every_bit(digits):
+    part = digits.train[:200]
+    first, again, other = (weights(train(part, replace(BRIEF, epochs=2, cutout=2), seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_random_numbers_of_others_neither_matter_nor_change(digits):
+    def states():
+        return torch.get_rng_state().tolist(), random.getstate(), str(np.random.get_state())  # noqa: NPY002
+
+    before = states()
+    first = train(digits.train[:100], BRIEF)
+    assert states() == before
+    with torch.random.fork_rng():
+        torch.manual_seed(12345)
+        assert torch.equal(weights(train(digits.train[:100], BRIEF)), weights(first))
+
+
+def test_it_learns_digits(digits, model):
+    # A linear model reaches 0.95, chance 0.1.
+    assert accuracy(model, digits.test) > 0.9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"cutout": 2}, {"label_smoothing": 0.1}, {"momentum": 0}, {"weight_decay": 0}, {"batch_size": 2000}],
+    ids=str,
+)
+def test_every_hyper_parameter_takes_part(digits, changes):
+    part = digits.train[:100]
+    assert not torch.equal(weights(train(part, replace(BRIEF, **changes))), weights(train(part, BRIEF)))
+
+
+@pytest.mark.parametrize("n_classes", [2, 1000])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sides", [(8, 8), (28, 28), (32, 32), (64, 64), (96, 96), (8, 96), (96, 8), (29, 31)], ids=str)
+def test_the_network_fits_the_images(sides, channels, n_classes):
+    network = Network((*sides, channels), n_classes, width=4).eval()
+    images = torch.as_tensor(noise(3, (*sides, channels))).permute(0, 3, 1, 2)
+    features, logits = network.features(images), network(images)
+    assert logits.shape == (3, n_classes)
+    assert features.shape == (3, network.classifier.in_features)
+    assert logits.isfinite().all()
+    torch.testing.assert_close(network(images[1:2])[0], logits[1], rtol=1e-4, atol=1e-4)
+
+
+def test_images_are_normalised_by_their_own_mean_and_spread():
+    images = noise(50, (8, 8, 3)) // np.array([1, 2, 4], np.uint8) + np.array([0, 50, 100], np.uint8)
+    network = fit(images, np.arange(50) % 2, BRIEF, 0, "cpu", precision="fp32")
+    np.testing.assert_allclose(network.mean.flatten(), images.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(1 / network.scale.flatten(), images.std((0, 1, 2)), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("side", "n_stages"), [(8, 1), (28, 3), (32, 3), (96, 5)])
+def test_larger_images_get_more_stages(side, n_stages):
+    assert len(Network((side, side, 1), 2, width=4).stages) == n_stages
+
+
+def test_brightness_and_contrast_of_all_images_do_not_matter():
+    images, labels = noise(50) // 2, np.arange(50) % 2
+    brighter = images * 3 + 50
+    first, second = (
+        predict_proba(fit(given, labels, BRIEF, 0, "cpu", precision="fp32"), given, precision="fp32")
+        for given in (images, brighter)
+    )
+    np.testing.assert_allclose(first, second, atol=1e-3)
+
+
+def test_images_of_one_colour_are_no_division_by_zero():
+    network = fit(np.zeros((4, 8, 8, 1), np.uint8), np.arange(4) % 2, BRIEF, 0, "cpu", precision="fp32")
+    np.testing.assert_allclose(predict_proba(network, noise(5), precision="fp32").sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (noise(4) / 255, np.arange(4)),
+        (noise(4)[..., 0], np.arange(4)),
+        (noise(4), np.arange(3)),
+        (noise(1), np.arange(1)),
+    ],
+    ids=["floats", "no channels", "too few labels", "one image"],
+)
+def test_images_and_labels_that_do_not_belong_together_are_refused(images, labels):
+    with pytest.raises(ValueError, match=r"images are .* of shape .* with \d labels"):
+        fit(images, labels, BRIEF, 0, "cpu")
+
+
+def test_classes_may_be_more_than_the_labels_show(digits):
+    part = digits.train[:60]
+    network = fit(part.images, part.labels, BRIEF, 0, "cpu", n_classes=12, precision="fp32")
+    assert predict_proba(network, part.images).shape == (60, 12)
+
+
+def test_rows_sum_to_one_and_batches_do_not_matter(digits, model):
+    images = digits.test.images[:120]
+    whole = predict_proba(model, images, precision="fp32")
+    assert (whole.shape, whole.dtype) == ((120, 10), np.float32)
+    assert (whole >= 0).all()
+    np.testing.assert_allclose(whole.sum(1, dtype=float), 1, atol=1e-5)
+    for batch_size in (1, 7, 120, 1000):
+        parts = predict_proba(model, images, precision="fp32", batch_size=batch_size)
+        np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-6)
+    order = np.random.default_rng(0).permutation(120)
+    shuffled = predict_proba(model, images[order], precision="fp32")
+    np.testing.assert_allclose(shuffled, whole[order], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("no_warnings")
+@pytest.mark.parametrize("kind", ["read-only", "memory map"])
+def test_arrays_that_cannot_be_written_are_accepted_in_silence(digits, tmp_path, kind):
+    images = digits.train.images[:70].copy()
+    if kind == "memory map":
+        np.save(tmp_path / "images.npy", images)
+        locked, labels = np.load(tmp_path / "images.npy", mmap_mode="r"), digits.train.labels[:70]
+    else:
+        locked, labels = images.copy(), digits.train.labels[:70].copy()
+        locked.flags.writeable = labels.flags.writeable = False
+    network = fit(images, digits.train.labels[:70], BRIEF, 0, "cpu", precision="fp32")
+    np.testing.assert_array_equal(
+        predict_proba(network, locked, precision="fp32"), predict_proba(network, images, precision="fp32")
+    )
+    assert torch.equal(weights(fit(locked, labels, BRIEF, 0, "cpu", precision="fp32")), weights(network))
+
+
+def test_bf16_predicts_as_fp32_does(digits, model):
+    images = digits.test.images[:200]
+    fp32, bf16 = (predict_proba(model, images, precision=precision) for precision in ("fp32", "bf16"))
+    assert not np.array_equal(fp32, bf16)
+    np.testing.assert_allclose(bf16.sum(1, dtype=float), 1, atol=1e-5)
+    # bf16 keeps 8 bits: a logit of 10 is known to 0.04, and a few such errors add up.
+    assert abs(bf16 - fp32).max() < 0.1
+    assert abs(bf16 - fp32).mean() < 0.005
+
+
+def test_bf16_trains_as_fp32_does(digits, model):
+    # The noise of 500 test images at 0.95 is 0.01, and two runs differ by more than that alone.
+    bf16 = train(digits.train, RECIPE, precision="bf16")
+    assert all(value.dtype == torch.float32 for value in bf16.parameters())
+    assert not torch.equal(weights(bf16), weights(model))
+    assert abs(accuracy(bf16, digits.test) - accuracy(model, digits.test)) < 0.05
+
+
+def test_a_diverged_training_is_no_prediction(digits):
+    network = train(digits.train[:100], replace(BRIEF, learning_rate=1e30))
+    with pytest.raises(FloatingPointError, match=r"diverged; lower recipe\.learning_rate"):
+        predict_proba(network, digits.test.images, precision="fp32")
+
+
+@pytest.mark.parametrize("name", ["gpu", "CPU", "", "cpu,cuda", "meta"])
+def test_an_unknown_device_is_refused(name):
+    with pytest.raises(ValueError, match=f'device is {name!r} .*give "auto", "cpu", "cuda" or "mps"'):
+        choose_device(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has one")
+def test_an_absent_device_is_refused():
+    with pytest.raises(ValueError, match=r"device is 'cuda' .*give \"auto\", \"cpu\""):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize(("n", "n_batches"), [(60, 1), (60, 3), (61, 7), (9, 9)])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 9, 3)], ids=str)
+def test_every_image_comes_once_an_epoch(n, n_batches, shape):
+    # A colour an image: no shift or flip changes it.
+    images = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, *shape)).copy()
+    batches, pairs = epoch(images, replace(RECIPE, shift=3, flip=True), n_batches)
+    assert len(batches) == n_batches
+    assert {len(batch) for batch, _ in batches} <= {n // n_batches, -(-n // n_batches)}
+    for batch, labels in batches:
+        assert (batch.dtype, labels.dtype) == (torch.uint8, torch.int64)
+        assert batch.shape == (len(labels), shape[2], *shape[:2])
+    assert sorted(label for label, _ in pairs) == list(range(n))
+    assert all((image == label).all() for label, image in pairs)
+
+
+def test_the_order_is_random_and_the_images_of_the_caller_stay():
+    images = noise()
+    before = images.copy()
+    orders = [[label for label, _ in epoch(images, replace(RECIPE, cutout=4, flip=True), seed=s)[1]] for s in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2] != sorted(orders[2])
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 9, 3)], ids=str)
+def test_without_augmentation_the_images_come_back(shape):
+    images = noise(shape=shape)
+    for label, image in epoch(images, STILL)[1]:
+        np.testing.assert_array_equal(image, images[label])
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 9, 3)], ids=str)
+def test_a_flip_is_a_mirror_for_half_of_the_images(shape):
+    images = noise(400, shape)
+    flipped = []
+    for label, image in epoch(images, replace(STILL, flip=True))[1]:
+        flipped.append(np.array_equal(image, images[label][:, ::-1]))
+        assert flipped[-1] or np.array_equal(image, images[label])
+    # Five standard deviations of a fair coin.
+    assert abs(sum(flipped) - 200) < 50
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "shift"), [((8, 8, 1), shift) for shift in (1, 2, 7, 8, 20)] + [((8, 9, 3), 4), ((12, 9, 3), 8)]
+)
+def test_a_shift_is_a_crop_of_the_image_padded_with_its_reflection(shape, shift, flip):
+    images = noise(300, shape)
+    sides = [(shift, shift), (shift, shift), (0, 0)]
+    seen = set()
+    for label, image in epoch(images, replace(STILL, shift=shift, flip=flip))[1]:
+        padded = np.pad(images[label], sides, mode="reflect")
+        crops = np.lib.stride_tricks.sliding_window_view(padded, shape)[:, :, 0]
+        found = np.argwhere((crops == image).all((2, 3, 4)))
+        if flip and not len(found):
+            found = np.argwhere((crops[:, :, :, ::-1] == image).all((2, 3, 4)))
+        assert len(found)
+        seen.update(map(tuple, found - shift))
+    assert {down for down, _ in seen} >= {-shift, shift}
+    if shift <= 2:
+        assert len(seen) == (2 * shift + 1) ** 2
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (12, 9, 3)], ids=str)
+@pytest.mark.parametrize("side", [1, 2, 3, 8])
+def test_a_cutout_hides_one_square_at_most(shape, side):
+    images = noise(300, shape)
+    areas = set()
+    for label, image in epoch(images, replace(STILL, cutout=side))[1]:
+        hidden = (image == 128).all(2)
+        np.testing.assert_array_equal(image[~hidden], images[label][~hidden])
+        rows, columns = hidden.any(1), hidden.any(0)
+        np.testing.assert_array_equal(hidden, rows[:, None] & columns)
+        for stretch in (rows, columns):
+            assert 1 <= stretch.sum() <= side
+            assert np.ptp(np.flatnonzero(stretch)) == stretch.sum() - 1
+        areas.add(hidden.sum())
+    assert max(areas) == side**2
