@@ -191,12 +191,13 @@ def _load_npz(path: Path) -> Dataset:
             f"{test.images.shape[1:]}; both have to be the same."
         )
     n_classes = int(train.labels.max()) + 1
-    present = len(np.unique(train.labels))
-    if n_classes < 2 or present < n_classes or test.labels.max() >= n_classes:
-        raise ValueError(
-            f"{path} has {present} classes in training labels up to {n_classes - 1} and test labels up to "
-            f"{test.labels.max()}; 2 to 1,000 classes numbered from 0 are accepted, each with training images."
-        )
+    for part, labels in (("training", train.labels), ("test", test.labels)):
+        present = np.unique(labels)
+        if n_classes < 2 or not np.array_equal(present, np.arange(n_classes)):
+            raise ValueError(
+                f"{path} has {len(present)} classes up to {present[-1]} among its {part} labels; 2 to 1,000 classes "
+                "numbered from 0 are accepted, each with training and test images."
+            )
     unnamed = Dataset(path.stem, tuple(map(str, range(n_classes))), train, test)
     name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
     class_names = tuple(str(given) for given in np.atleast_1d(arrays.get("class_names", class_names)))

@@ -47,7 +47,7 @@ def _machine(problems: list[str], advice: list[str]) -> None:
     device = choose_device()
     print(f"device: {device.type}, precision {choose_precision(device)}, {torch.get_num_threads()} CPU threads")
     if device.type == "cpu":
-        advice.append("there is no GPU: the quick profile takes minutes, the cifar10 profile hours.")
+        advice.append("there is no GPU: the quick profile takes minutes at most, a seed of the cifar10 profile an hour.")
     memory = psutil.virtual_memory().available / 1e9
     print(f"memory free: {memory:.1f} GB")
     if memory < 4:

@@ -41,6 +41,7 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     `note` stands below the chart and says what it was run on. `reference` adds a diamond: another study's F1.
     """
     table = summary(results)
+    highest = 1.0
     figure, axes = plt.subplots(figsize=(8.5, 5), layout="constrained")
     for position, (name, row) in enumerate(table.iterrows()):
         colour = COLOURS[position % len(COLOURS)]
@@ -55,14 +56,19 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
             axes.plot(position + 0.28, reference[name], "D", color="black", ms=6, label="the 2021 report", ls="")
         top = max(row["high"] if row["n_seeds"] > 1 else row["mean"], f1.max(), (reference or {}).get(name, 0))
         axes.text(position, top + 0.012, f"{row['mean']:.3f}", ha="center", va="bottom")
+        highest = max(highest, top)
     n_train = results.groupby("experiment")["n_train"].first()
     labels = [f"{name.replace('_', ' ', 1).replace('_', chr(10))}\n{n_train[name]:,}" for name in table.index]
     axes.set_xticks(range(len(table)), labels)
-    axes.set(xlabel="experiment, and its number of training images", ylabel="macro F1 on the test set", ylim=(0, 1.08))
+    axes.set(
+        xlabel="experiment, and its number of training images",
+        ylabel="macro F1 on the test set",
+        ylim=(0, highest + 0.08),
+    )
     axes.grid(axis="x", visible=False)
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     axes.legend(handles.values(), handles.keys(), loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
-    figure.supxlabel("\n".join(textwrap.wrap(note, 110)), fontsize=7.5, color="dimgray")
+    figure.supxlabel("\n".join(textwrap.wrap(note, 110, break_on_hyphens=False)), fontsize=7.5, color="dimgray")
     means = ", ".join(f"{name} {mean:.3f}" for name, mean in table["mean"].items())
     return _described(figure, f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}.")
 
@@ -91,7 +97,7 @@ def class_bars(counts: pd.DataFrame) -> Figure:
         for bar in bars:
             bar.set_hatch(hatch)
     axes.invert_yaxis()
-    axes.set(xlabel="images", ylabel="class")
+    axes.set(xlabel="images", ylabel="class" if shown is counts else "class (the 30 with most images)")
     axes.legend()
     text = "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in column.items())}" for name, column in shown.items())
     return _described(figure, f"Images of each class. {text}.")
@@ -104,6 +110,7 @@ def score_histogram(scores: np.ndarray, picks: np.ndarray, label: str) -> Figure
     axes.hist(scores, bins, color=COLOURS[7], label=f"the pool ({len(scores):,})")
     axes.hist(scores[picks], bins, color=COLOURS[1], hatch="//", edgecolor="white", label=f"the picks ({len(picks):,})")
     axes.set(xlabel=label, ylabel="images (logarithmic)", yscale="log")
+    axes.set_ylim(bottom=0.7)
     axes.legend()
     low, high = scores[picks].min(), scores[picks].max()
     return _described(
@@ -115,14 +122,12 @@ def score_histogram(scores: np.ndarray, picks: np.ndarray, label: str) -> Figure
 
 def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     """A table as coloured cells, with their numbers up to 20 columns; `label` says what the numbers are."""
-    size = (2.6 + 0.62 * min(table.shape[1], 20), 0.8 + 0.4 * min(len(table), 20))
+    size = (2.6 + 0.62 * min(table.shape[1], 20), 1.2 + 0.4 * min(len(table), 20))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     numbers = table.shape[1] <= 20
-    sns.heatmap(
-        table, annot=numbers, fmt=f".{digits}f", cmap="cividis", ax=axes, annot_kws={"size": 8},
-        cbar_kws={"label": label},
-    )  # fmt: skip
+    sns.heatmap(table, annot=numbers, fmt=f".{digits}f", cmap="cividis", ax=axes, annot_kws={"size": 8})
     axes.set(xlabel="", ylabel="")
+    figure.suptitle("\n".join(textwrap.wrap(label, int(size[0] * 12))), fontsize=10)
     rows = "; ".join(f"{name}: {', '.join(f'{value:.{digits}f}' for value in row)}" for name, row in table.iterrows())
     spread = f"{table.size} numbers from {table.min(axis=None):.{digits}f} to {table.max(axis=None):.{digits}f}"
     return _described(figure, f"{label} as coloured cells. {rows if numbers else spread}.")

@@ -138,7 +138,8 @@ REJECTED = {
     "too few labels": ({"y_train": np.arange(11) % 3}, "12 images but 11 labels in train"),
     "too many labels": ({"y_test": np.arange(4) % 3}, "3 images but 4 labels in test"),
     "one class": ({"y_train": np.zeros(12, int), "y_test": np.zeros(3, int)}, "up to 0 .*2 to 1,000 classes"),
-    "a class only in test": ({"y_test": np.array([0, 1, 3])}, "training labels up to 2 and test labels up to 3"),
+    "a class only in test": ({"y_test": np.array([0, 1, 3])}, "3 classes up to 3 among its test labels"),
+    "a class only in training": ({"y_test": np.array([0, 0, 1])}, "2 classes up to 1 among its test labels"),
     "too few class names": ({"class_names": np.array(["ant", "bee"])}, "2 class_names for 3 classes"),
     "one class name": ({"class_names": np.array("ant")}, "class_names"),
     "object images": ({"x_train": np.array([image for image in IMAGES] + [None], object)}, "cannot be read.*[Oo]bject"),
@@ -276,8 +277,8 @@ def cifar(tmp_path, monkeypatch):
     batches = []
     for index, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
         # A row an image: 1,024 bytes of red, then green, then blue.
-        rows = generator.integers(0, 256, (4, 3072), np.uint8)
-        batch = {"data": rows, "labels": [(4 * index + i) % 10 for i in range(4)]}
+        rows = generator.integers(0, 256, (10, 3072), np.uint8)
+        batch = {"data": rows, "labels": [(index + i) % 10 for i in range(10)]}
         batches.append(batch)
         files[name] = pickled(batch)
     packed = io.BytesIO()
@@ -334,7 +335,7 @@ def check(dataset, cifar):
     both = dataset.train + dataset.test
     np.testing.assert_array_equal(both.images, images)
     np.testing.assert_array_equal(both.labels, labels)
-    assert (len(dataset.train), len(dataset.test)) == (20, 4)
+    assert (len(dataset.train), len(dataset.test)) == (50, 10)
 
 
 def test_cifar10_is_downloaded_converted_and_kept(cifar):
