@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 it failed, 2 its parameters were not accepted."""
+    """Run a command and return its exit status: 0 done, 1 it failed, 2 bad parameters, 130 stopped."""
     parser = argparse.ArgumentParser(prog="alkit", description="A study kit on active learning.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("doctor", help="show what the kit finds on this machine, with advice")
@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ReportError, ValueError, TypeError, OSError) as error:
         print(f"alkit report: {error}", file=sys.stderr)
         return 1 if isinstance(error, ReportError) else 2
+    except KeyboardInterrupt:
+        print("alkit report: stopped; the same command goes on after the last finished run.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -17,7 +17,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 KNOWN_FILES = {"8ff9e219faad2372": ("CIFAR-10, JPEG re-encoded", CIFAR10_CLASSES)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Some images with their labels: images (N, H, W, C) uint8 in 0..255, labels (N,) int64 in 0..n_classes-1."""
 
@@ -34,7 +34,7 @@ class Part:
         return Part(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A training part and a test part, with the name to show and the name of every class."""
 
@@ -54,7 +54,7 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """The three parts of the protocol: `labelled` and `pool` come from the training images, `test` is apart."""
 
@@ -64,8 +64,8 @@ class Split:
 
 
 def data_folder() -> Path:
-    """Where downloads are kept: the environment variable ALKIT_DATA, or `data/` beside the package."""
-    return Path(os.environ.get("ALKIT_DATA", ROOT / "data"))
+    """Where downloads are kept: the environment variable ALKIT_DATA, or `data`, seen from the project's folder."""
+    return ROOT / os.environ.get("ALKIT_DATA", "data")
 
 
 def load(source: str) -> Dataset:

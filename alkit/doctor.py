@@ -44,10 +44,14 @@ def _machine(problems: list[str], advice: list[str]) -> None:
     from alkit import data, store
     from alkit.training import choose_device, choose_precision
 
-    device = choose_device()
+    try:
+        device = choose_device()
+    except ValueError as error:
+        problems.append(f"{error} Then run with --device cpu.")
+        device = torch.device("cpu")
     print(f"device: {device.type}, precision {choose_precision(device)}, {torch.get_num_threads()} CPU threads")
     if device.type == "cpu":
-        advice.append("there is no GPU: the quick profile takes minutes at most, a seed of the cifar10 profile an hour.")
+        advice.append("no GPU: the quick profile takes a minute or two, each seed of the cifar10 profile an hour.")
     memory = psutil.virtual_memory().available / 1e9
     print(f"memory free: {memory:.1f} GB")
     if memory < 4:
@@ -60,7 +64,7 @@ def _machine(problems: list[str], advice: list[str]) -> None:
             problems.append(f"{existing} cannot be written: set ALKIT_{name.upper()} to a folder of yours.")
         elif free < 1:
             advice.append(f"{free:.1f} GB of disk is free for {folder}: the cifar10 profile needs 1.")
-    archives = sorted(path.name for path in data.data_folder().glob("*.npz"))
+    archives = sorted(path.name for path in data.data_folder().glob("[!.]*.npz"))
     print("data sets:", ", ".join(["digits (bundled)", *archives]))
     if "cifar10.npz" not in archives:
         advice.append("CIFAR-10 is not there: the first run with it downloads 170 MB.")

@@ -82,7 +82,7 @@ def gallery(rows: dict[str, Part], class_names: tuple[str, ...], n_columns: int 
         for index, axes in enumerate(np.atleast_1d(band.subplots(1, n_columns))):
             axes.axis("off")
             if index < len(part):
-                axes.imshow(part.images[index].squeeze())
+                axes.imshow(part.images[index].squeeze(), vmin=0, vmax=255)
                 axes.set_title(class_names[part.labels[index]], fontsize=8, y=-0.32)
     titles = "; ".join(f"{title}: {_names(part, class_names, n_columns)}" for title, part in rows.items())
     return _described(figure, f"Rows of images with their classes. {titles}.")

@@ -14,7 +14,6 @@ import papermill
 from jupyter_client import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from latex2mathml.converter import convert
-from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
@@ -51,16 +50,19 @@ def report(
     """
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds is {seeds}; give how many seeds, at least 1.")
-    if data is not None and Path(data).is_file():
-        data = str(Path(data).resolve())
     if Path(profile).suffix == ".yaml":
         profile = str(Path(profile).resolve())
     changes = {"data": data, "seeds": seeds and list(range(seeds)), "device": device}
     study = load_study(profile, **changes)
     _check(study)
+    if Path(study.data).is_file():
+        changes["data"] = str(Path(study.data).resolve())  # notebooks run in another folder
     output = Path(output or ROOT / "reports" / study.profile).resolve()
     executed = output / "notebooks"
-    executed.mkdir(parents=True, exist_ok=True)
+    try:
+        executed.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"output is {output} ({error.strerror}); give a folder that can be written.") from error
     # A kernel named python3 in the user's home must not replace this environment's.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
     # One progress line now and then, instead of a bar that a log file cannot show.
@@ -112,19 +114,20 @@ def _execute(path: Path, executed: Path, parameters: dict, kernel: AsyncKernelMa
     try:
         return papermill.execute_notebook(
             path, executed, parameters, kernel_name="python3", km=kernel, cwd=NOTEBOOKS, progress_bar=False,
-            stdout_file=_ProgressLines(), coalesce_streams=True,
+            start_timeout=600, stdout_file=_ProgressLines(), coalesce_streams=True,
         )  # fmt: skip
     except PapermillExecutionError as error:
-        number, source, problem = error.cell_index + 1, error.source, f"{error.ename}: {error.evalue}"
+        index, source, problem = error.cell_index, error.source, f"{error.ename}: {error.evalue}"
         cause = error
-    except DeadKernelError as error:
+    except RuntimeError as error:  # nbclient's DeadKernelError, or a kernel that did not start
         # Papermill marks every cell as completed then; the one that was running is the last with a start.
         cells = nbformat.read(executed, nbformat.NO_CONVERT).cells
-        number = max(index for index, cell in enumerate(cells, 1) if cell.metadata.papermill.start_time)
-        source, problem, cause = cells[number - 1].source, "the kernel died; was there memory left?", error
+        index = max((i for i, cell in enumerate(cells) if cell.metadata.papermill.start_time), default=0)
+        source, problem, cause = cells[index].source, f"{error}; was there memory left?", error
+    # One cell, that of the parameters, was injected before it, so the index counts the notebook's own cells from 1.
     first_line = source.strip().split("\n")[0]
     raise ReportError(
-        f"{path.name}, cell {number} ({first_line}): {problem}\nThe notebook as far as it ran: {executed}"
+        f"{path.name}, cell {index} ({first_line}): {problem}\nThe notebook as far as it ran: {executed}"
     ) from cause
 
 
@@ -159,7 +162,7 @@ def _render(notebook: nbformat.NotebookNode, page: Path, show_code: bool = True)
 def _mathml(markdown: str) -> str:
     """Replace $$formulas$$ and $formulas$ by MathML, which browsers show without MathJax."""
     markdown = re.sub(r"\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), markdown, flags=re.DOTALL)
-    return re.sub(r"\$([^$\n]+)\$", lambda found: convert(found[1]), markdown)
+    return re.sub(r"\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)", lambda found: convert(found[1]), markdown)
 
 
 def _index(pages: list[tuple[str, str]], output: Path) -> Path:

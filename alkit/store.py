@@ -21,8 +21,8 @@ class Run:
 
 
 def folder() -> Path:
-    """Where runs are kept: the environment variable ALKIT_RECORDS, or `records/` beside the package."""
-    return Path(os.environ.get("ALKIT_RECORDS", ROOT / "records"))
+    """Where runs are kept: the environment variable ALKIT_RECORDS, or `records`, seen from the project's folder."""
+    return ROOT / os.environ.get("ALKIT_RECORDS", "records")
 
 
 def key(identity: dict) -> str:

@@ -1,6 +1,5 @@
 """The protocol as data, and one run of it: split, fit, predict the pool, sample, fit again, score, record."""
 
-import ast
 import platform
 import time
 from dataclasses import asdict, dataclass, fields
@@ -11,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from IPython import get_ipython
 from sklearn.metrics import accuracy_score, f1_score
 
-from alkit import ROOT, store
+from alkit import ROOT, __version__, store
 from alkit.data import Dataset, class_counts, split
 from alkit.samplers import SAMPLERS, Pool, sample
 from alkit.store import Run
@@ -23,7 +23,8 @@ from alkit.training import Recipe, choose_device, choose_precision, fit, predict
 
 PROFILES = ROOT / "notebooks" / "profiles"
 EXPERIMENTS = ("original_label", *SAMPLERS, "full_training_set")
-# Raise it with every change of the kit that changes a run's numbers: older records then no longer count.
+# Raise it with every change of the kit that changes a run's numbers: older records then no longer count. The hash of a
+# run sees all parameters and the data, but no edit of network.py, training.py or samplers.py.
 PROTOCOL = 1
 
 
@@ -71,13 +72,14 @@ def load_study(profile: str = "quick", **changes) -> Study:
     changes = {name: value for name, value in changes.items() if value is not None}
     unknown = (set(changes) | set(values)) - names | _unknown_parameters()
     if unknown or names - set(values):
-        raise ValueError(
-            f"Profile {profile}: unknown parameters {sorted(unknown)}, missing ones {sorted(names - set(values))}; "
-            f"a study has {', '.join(sorted(names))}."
-        )
-    given = {kind: dict(values["recipes"].get(kind) or {}) for kind in ("default", *values["recipes"])}
-    for kind, recipe in changes.pop("recipes", {}).items():
-        given[kind] = given.get(kind, {}) | recipe
+        problem = f"unknown parameters {sorted(unknown)}" if unknown else f"no {', '.join(sorted(names - set(values)))}"
+        raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
+    given = {"default": {}} | values["recipes"]
+    changed = changes.pop("recipes", {})
+    for recipes in (given, changed):
+        if not isinstance(recipes, dict) or not all(isinstance(recipe, dict) for recipe in recipes.values()):
+            raise TypeError(f'recipes is {recipes!r}; give a mapping such as {{"default": {{"epochs": 10}}}}.')
+    given |= {kind: given.get(kind, {}) | recipe for kind, recipe in changed.items()}
     values |= changes
     if isinstance(values["seeds"], list):
         values["seeds"] = tuple(values["seeds"])
@@ -93,7 +95,10 @@ def read_profile(profile: str) -> dict:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
         raise FileNotFoundError(f"profile is {str(profile)!r}; give {known} or the path of a .yaml file.")
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is no YAML file: {' '.join(str(error).split())}.") from error
     if (
         not isinstance(values, dict)
         or values.get("profile") != path.stem
@@ -123,7 +128,7 @@ def results(study: Study, dataset: Dataset, experiments: tuple[str, ...] = EXPER
         "experiment", "seed", "n_train", "f1", "accuracy", "seconds", "dataset", "fingerprint", "device", "precision",
         "profile", "versions", "day",
     ]  # fmt: skip
-    return pd.DataFrame(records).assign(profile=study.profile)[columns]
+    return pd.DataFrame(records).assign(profile=study.profile, dataset=dataset.name)[columns]
 
 
 def identity(study: Study, dataset: Dataset, experiment: str, seed: int) -> dict:
@@ -189,7 +194,7 @@ def _run(study: Study, dataset: Dataset, experiment: str, seed: int, name: str) 
         "seconds": round(time.perf_counter() - start, 2),
         "dataset": dataset.name,
         "fingerprint": dataset.fingerprint,
-        "device": device.type,
+        "device": f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else device.type,
         "precision": precision,
         "versions": versions(),
         "day": date.today().isoformat(),
@@ -201,8 +206,8 @@ def _run(study: Study, dataset: Dataset, experiment: str, seed: int, name: str) 
 
 def versions() -> str:
     """The versions that a number depends on, in one line."""
-    packages = ("torch", "numpy", "scikit-learn", "alkit")
-    return " ".join([f"python {platform.python_version()}", *(f"{package} {version(package)}" for package in packages)])
+    packages = " ".join(f"{package} {version(package)}" for package in ("torch", "numpy", "scikit-learn"))
+    return f"python {platform.python_version()} {packages} alkit {__version__}"
 
 
 def _recipes(given: dict[str, dict]) -> dict[str, Recipe]:
@@ -224,9 +229,6 @@ def _unknown_parameters() -> set[str]:
     unknown = set()
     for declared, injected in pairwise(cells):
         if injected.startswith("# Parameters\n"):
-            unknown |= _assigned(injected) - _assigned(declared)
+            names = [set(compile(cell, "cell", "exec").co_names) for cell in (injected, declared)]
+            unknown |= names[0] - names[1]
     return unknown
-
-
-def _assigned(cell: str) -> set[str]:
-    return {target.id for line in ast.parse(cell).body if isinstance(line, ast.Assign) for target in line.targets}

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from alkit.network import Network
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ class Recipe:
             value = getattr(self, item.name)
             accepted = (int, float) if item.type is float else (item.type,)
             if type(value) not in accepted:
-                raise TypeError(f"recipe.{item.name} is {value!r}; give a value of type {item.type.__name__}.")
+                kind = item.type.__name__
+                raise TypeError(
+                    f"recipe.{item.name} is {value!r}; give a value of type {kind}, such as {item.default}."
+                )
             lowest = 1 if item.name in ("epochs", "batch_size", "width") else 0
             if not lowest <= value < float("inf"):
                 raise ValueError(f"recipe.{item.name} is {value}; give a finite number of at least {lowest}.")
@@ -61,7 +65,7 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         # A number put there and read back proves that the device is present and computes.
         torch.zeros(1, device=name).item()
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f'device is {name!r} ({reason}); give "auto", "cpu", "cuda" or "mps".') from error
     return torch.device(name)
@@ -70,7 +74,7 @@ def choose_device(name: str = "auto") -> torch.device:
 def choose_precision(device: torch.device) -> str:
     """Return the fastest safe precision of a device: "bf16" or "fp16" where its hardware has it, otherwise "fp32"."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
     if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
         # Without these instructions bf16 is emulated, many times slower than fp32.
         capabilities = torch.cpu.get_capabilities()
@@ -91,9 +95,10 @@ def fit(
 ) -> Network:
     """Train a new network on images (N, H, W, C) uint8 with labels (N,) int in 0..n_classes-1.
 
-    The images stay on the device as uint8 and are augmented there. Same seed, device, precision and versions: the same
-    network to the bit. `n_classes` is the largest label + 1 unless given; `precision` that of `choose_precision`;
-    `progress` the text before the bar. Raises ValueError for images and labels that do not belong together.
+    The images stay on the device as uint8 and are augmented there. Same seed, device, precision, number of threads and
+    versions: the same network to the bit. `n_classes` is the largest label + 1 unless given; `precision` that of
+    `choose_precision`; `progress` the text before the bar. Raises ValueError for images and labels that do not belong
+    together.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(images) < 2:
         raise ValueError(
@@ -105,8 +110,8 @@ def fit(
     model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed).to(
         chosen, memory_format=torch.channels_last
     )
-    images = torch.tensor(images).to(chosen, non_blocking=True)
-    labels = torch.tensor(labels, dtype=torch.int64).to(chosen, non_blocking=True)
+    images = torch.tensor(images).to(chosen)
+    labels = torch.tensor(labels, dtype=torch.int64).to(chosen)
     n_batches = -(-len(images) // recipe.batch_size)
     optimizer = torch.optim.SGD(
         model.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay,
@@ -116,10 +121,10 @@ def fit(
         optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches + 1, cycle_momentum=False
     )
     loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    scaler = torch.amp.GradScaler(chosen.type, enabled=precision == "fp16")
+    scaler = torch.amp.GradScaler(chosen.type, init_scale=1024, enabled=precision == "fp16")
     generator = torch.Generator().manual_seed(seed)
     model.train()
-    with _bar(recipe.epochs * n_batches, progress) as bar, torch.backends.cudnn.flags(deterministic=True):
+    with _bar(recipe.epochs * n_batches, progress) as bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         for _ in range(recipe.epochs):
             for batch, targets in augmented_batches(images, labels, n_batches, recipe, generator):
                 with _mixed(chosen, precision):
@@ -144,10 +149,14 @@ def predict_proba(
     device = model.classifier.weight.device
     precision = precision or choose_precision(device)
     outputs = []
-    with torch.inference_mode(), _mixed(device, precision):
+    with torch.inference_mode(), _bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
         for start in range(0, len(images), batch_size):
-            batch = torch.tensor(images[start : start + batch_size]).to(device, non_blocking=True)
-            outputs.append(model(batch.permute(0, 3, 1, 2)).float().softmax(1))
+            batch = torch.tensor(images[start : start + batch_size]).to(device)
+            with _mixed(device, precision):
+                features = model.features(batch.permute(0, 3, 1, 2))
+            # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
+            outputs.append(model.classifier(features.float()).softmax(1))
+            bar.update()
         probabilities = torch.cat(outputs).cpu().numpy()
     if not np.isfinite(probabilities).all():
         raise FloatingPointError("The network predicts NaN: its training diverged; lower recipe.learning_rate.")
@@ -170,7 +179,7 @@ def augmented_batches(
             torch.randint(0, height, (n,), generator=generator),
             torch.randint(0, width, (n,), generator=generator),
         ]
-    ).to(images.device, non_blocking=True)
+    ).to(images.device)
     for order, down, right, flip, row, column in (part.unbind() for part in draws.tensor_split(n_batches, 1)):
         rows, columns = _mirrored(height, down), _mirrored(width, right)
         columns = torch.where(flip[:, None].bool(), columns.flip(1), columns)
@@ -196,7 +205,7 @@ def _near(centre: torch.Tensor, size: int, side: int) -> torch.Tensor:
 def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Network:
     """A network with weights drawn from `seed`, that normalises by the mean and spread of its training images."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = Network(images.shape[1:], n_classes, width)
     channels = torch.tensor(images).flatten(0, 2).float()
     model.mean.copy_(channels.mean(0)[:, None, None])
@@ -204,10 +213,10 @@ def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> N
     return model
 
 
-def _mixed(device: torch.device, precision: str) -> torch.autocast:
-    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "fp32")
+def _mixed(device: torch.device, precision: str) -> AbstractContextManager:
+    return nullcontext() if precision == "fp32" else torch.autocast(device.type, PRECISIONS[precision])
 
 
-def _bar(total: int, description: str) -> tqdm:
+def _bar(total: int, description: str, delay: float = 0) -> tqdm:
     # To standard output: notebooks show standard error on a red ground.
-    return tqdm(total=total, desc=description, unit="step", file=sys.stdout, leave=False, ascii=True)
+    return tqdm(total=total, desc=description, unit="step", file=sys.stdout, leave=False, ascii=True, delay=delay)

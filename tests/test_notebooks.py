@@ -43,7 +43,7 @@ def test_runs_alone_from_nothing(path, tmp_path):
 def test_the_quick_profile_is_a_papermill_parameter_file(tmp_path):
     done = papermill(PATHS[1], tmp_path / "out.ipynb", "-f", "profiles/quick.yaml")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "scikit-learn digits: 60 labelled" in (tmp_path / "out.ipynb").read_text()
+    assert "scikit-learn digits: 60 labelled" in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,11 @@ def quick(tmp_path_factory):
 def test_the_report_has_a_page_a_notebook_and_shows_progress(quick):
     folder, printed = quick
     stems = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
-    index = (folder / "first" / "index.html").read_text()
+    index = (folder / "first" / "index.html").read_text(encoding="utf-8")
     for number, stem in enumerate(stems, 1):
         assert f"[{number}/{len(stems)}] {stem}.ipynb" in printed[0]
         assert f'href="{stem}.html"' in index
-        assert "Next:" in (page := (folder / "first" / f"{stem}.html").read_text()) or "Back to" in page
+        assert "Next:" in (page := (folder / "first" / f"{stem}.html").read_text(encoding="utf-8")) or "Back to" in page
         assert "%|" not in page, "a progress bar is left in the page"
     assert "original_label, seed 4:" in printed[0]
     assert "original_label" not in printed[1], "the second report repeats runs"
@@ -74,12 +74,13 @@ def test_results_have_a_row_a_run_and_the_chart_is_the_same_again(quick):
 
 def test_pages_load_nothing_from_a_network_and_formulas_need_no_script(quick):
     for page in (quick[0] / "first").glob("*.html"):
-        text = page.read_text()
+        text = page.read_text(encoding="utf-8")
         for attribute in ('src="http', "src='http", 'rel="stylesheet" href="http', "@import url(http"):
             assert attribute not in text, page.name
-    assert "<math" in (quick[0] / "first" / "06_entropy.html").read_text()
+    assert "<math" in (quick[0] / "first" / "06_entropy.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 def test_a_killed_report_resumes_and_ends_as_if_it_had_not_been(tmp_path):
     whole = alkit("report", "--profile", TINY, "--output", tmp_path / "whole", records=tmp_path / "one")
     assert whole.communicate() and whole.returncode == 0
@@ -95,8 +96,8 @@ def test_a_killed_report_resumes_and_ends_as_if_it_had_not_been(tmp_path):
     again = alkit(*arguments, records=records)
     assert again.communicate() and again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before, "finished runs were repeated"
-    tables = [pd.read_csv(tmp_path / name / "results.csv").drop(columns="seconds") for name in ("whole", "report")]
-    assert tables[0].equals(tables[1])
+    first, second = (pd.read_csv(tmp_path / name / "results.csv") for name in ("whole", "report"))
+    assert first.drop(columns=["seconds", "day"]).equals(second.drop(columns=["seconds", "day"]))
 
 
 def test_own_colour_images_run_the_whole_report(tmp_path):
@@ -117,7 +118,8 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "results.csv")
     assert table["dataset"].unique() == ["patches"]
     assert table["n_train"].tolist() == [60, 80, 80, 80, 80, 150]
-    assert "load_study" not in (tmp_path / "out" / "07_comparison.html").read_text(), "--no-code shows code"
+    page = (tmp_path / "out" / "07_comparison.html").read_text(encoding="utf-8")
+    assert "load_study" not in page, "--no-code shows code"
 
 
 @pytest.mark.parametrize(
@@ -127,13 +129,16 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
         (["--seeds", "0"], "seeds is 0; give how many seeds"),
         (["--device", "gpu"], "device is 'gpu'"),
         (["--data", "absent.npz"], "data is 'absent.npz' (no such file)"),
+        (["--profile", "torn.yaml"], "torn.yaml is no YAML file"),
+        (["--output", "too_many.yaml/out"], "too_many.yaml/out (Not a directory); give a folder"),
         (["--profile", "too_many.yaml"], "n_query is 5000, but the pool has 1237 images"),
     ],
 )
 def test_parameters_are_checked_before_the_first_notebook(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    many = TINY.read_text().replace("profile: tiny", "profile: too_many").replace("n_query: 20", "n_query: 5000")
-    Path("too_many.yaml").write_text(many)
+    tiny = TINY.read_text(encoding="utf-8")
+    Path("too_many.yaml").write_text(tiny.replace("profile: tiny", "profile: too_many").replace(": 20", ": 5000"))
+    Path("torn.yaml").write_text("profile: [")
     assert main(["report", "--output", "out", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not Path("out").exists()
@@ -142,8 +147,8 @@ def test_parameters_are_checked_before_the_first_notebook(arguments, message, tm
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("1 / 0", "00_bad.ipynb, cell 3 (1 / 0): ZeroDivisionError: division by zero"),
-        ("import os; os._exit(1)", "00_bad.ipynb, cell 3 (import os; os._exit(1)): the kernel died"),
+        ("1 / 0", "00_bad.ipynb, cell 2 (1 / 0): ZeroDivisionError: division by zero"),
+        ("import os; os._exit(1)", "00_bad.ipynb, cell 2 (import os; os._exit(1)): Kernel died"),
     ],
 )
 def test_the_first_failing_cell_stops_the_report_and_is_named(code, message, tmp_path, monkeypatch, capsys):
@@ -159,6 +164,15 @@ def test_the_first_failing_cell_stops_the_report_and_is_named(code, message, tmp
     assert not (tmp_path / "out" / "notebooks" / "01_after.ipynb").exists()
     with pytest.raises(ReportError):
         report_module.report(str(TINY), output=tmp_path / "out")
+
+
+def test_a_stopped_report_says_how_it_goes_on(monkeypatch, capsys):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report_module, "report", stopped)
+    assert main(["report"]) == 130
+    assert "goes on after the last finished run" in capsys.readouterr().err
 
 
 def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ LAYERS = "data network training samplers store study statistics plots report doc
 
 
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -31,7 +31,7 @@ def test_imports_run_downwards():
 
 
 def test_what_is_imported_is_required():
-    required = set(re.findall(r"^([\w-]+)>=", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    required = set(re.findall(r"^([\w-]+)>=", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE))
     names = {"sklearn": "scikit-learn", "yaml": "PyYAML", "jupyter_client": "jupyter-client", "IPython": "ipython"}
     names["jupyter_core"] = "jupyter-core"
     used = {name.split(".")[0] for path in (ROOT / "alkit").glob("*.py") for name in imports(path)}
@@ -47,7 +47,7 @@ def test_linter_and_formatter_find_nothing():
 
 
 def test_the_readme_names_every_notebook_and_what_it_links_exists():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#]+)\)", readme)
     assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= {link.split("/")[-1] for link in links}
     assert all((ROOT / link).exists() for link in links if "://" not in link)
@@ -56,4 +56,4 @@ def test_the_readme_names_every_notebook_and_what_it_links_exists():
 def test_one_version():
     from alkit import __version__
 
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"] == __version__

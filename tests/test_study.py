@@ -92,7 +92,7 @@ def test_an_interrupted_study_resumes_and_ends_the_same(study, digits, fits, mon
     monkeypatch.setattr(study_module, "fit", counted)
     resumed = results(study, digits)
     assert len(fits) == 12 + 12
-    assert resumed.drop(columns="seconds").equals(whole.drop(columns="seconds"))
+    assert resumed.drop(columns=["seconds", "day"]).equals(whole.drop(columns=["seconds", "day"]))
 
 
 @pytest.mark.parametrize("damage", ["truncated arrays", "no arrays", "truncated record"])
@@ -178,6 +178,8 @@ def test_changes_replace_values_of_the_profile():
         ({"seeds": 3}, "seeds is 3"),
         ({"device": 1}, "device is 1; give a text"),
         ({"data": ["digits"]}, "data is"),
+        ({"recipes": "10 epochs"}, "recipes is '10 epochs'; give a mapping"),
+        ({"recipes": {"default": None}}, "recipes is {'default': None}"),
         ({"recipes": {"margin": {}}}, r"recipes name \['margin'\]"),
         ({"recipes": {"default": {"epoch": 3}}}, r"recipes name \['epoch'\]"),
         ({"recipes": {"default": {"epochs": "3"}}}, "recipe.epochs is '3'"),
@@ -192,7 +194,7 @@ def test_wrong_names_and_types_are_refused(changes, message):
 def test_a_profile_must_exist_and_be_whole(tmp_path):
     with pytest.raises(FileNotFoundError, match="give cifar10, quick or the path"):
         load_study("quik")
-    values = yaml.safe_load(TINY.read_text())
+    values = yaml.safe_load(TINY.read_text(encoding="utf-8"))
     own = tmp_path / "own.yaml"
     own.write_text(yaml.safe_dump(values))
     with pytest.raises(ValueError, match="profile: own"):
@@ -202,7 +204,7 @@ def test_a_profile_must_exist_and_be_whole(tmp_path):
         load_study(str(own))
     del values["n_query"]
     own.write_text(yaml.safe_dump(values | {"profile": "own"}))
-    with pytest.raises(ValueError, match=r"missing ones \['n_query'\]"):
+    with pytest.raises(ValueError, match="has no n_query"):
         load_study(str(own))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from alkit import training
 from alkit.data import load
 from alkit.network import Network
 from alkit.training import Recipe, augmented_batches, choose_device, fit, predict_proba
@@ -339,3 +340,25 @@ def test_a_cutout_hides_one_square_at_most(shape, side):
             assert np.ptp(np.flatnonzero(stretch)) == stretch.sum() - 1
         areas.add(hidden.sum())
     assert max(areas) == side**2
+
+
+def test_fit_leaves_cudnn_on(digits, monkeypatch):
+    """`cudnn.flags()` switches it off unless told otherwise, and convolutions on CUDA then run many times slower."""
+    seen, batches = [], training.augmented_batches
+
+    def watched(*arguments):
+        seen.append((torch.backends.cudnn.enabled, torch.backends.cudnn.deterministic))
+        return batches(*arguments)
+
+    monkeypatch.setattr(training, "augmented_batches", watched)
+    training.fit(digits.train.images[:20], digits.train.labels[:20], Recipe(epochs=1, width=8), 0, "cpu")
+    assert seen == [(True, True)]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_half_precision_trains_without_warnings_and_does_not_tie_predictions(digits, precision, recwarn):
+    part = digits.train[:60]
+    model = training.fit(part.images, part.labels, Recipe(epochs=3, width=8, flip=False), 0, "cpu", precision=precision)
+    top = np.sort(training.predict_proba(model, digits.train.images[:300], precision=precision), axis=1)
+    assert not [str(warning.message) for warning in recwarn]
+    assert (top[:, -1] - top[:, -2] == 0).sum() == 0
