@@ -11,10 +11,10 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from alkit.data import Part, replace_file
-from alkit.statistics import summary
+from alkit.statistics import REPORT_F1, summary
 
 COLOURS = sns.color_palette("colorblind")
-HATCHES = ("", "//", "\\\\", "xx", "..", "oo")
+HATCHES = ("", "//", "\\\\", "xx", "..", "oo", "++", "**")
 sns.set_theme(context="paper", style="whitegrid", palette="colorblind", font_scale=1.15)
 plt.rcParams.update({"figure.dpi": 110, "hatch.linewidth": 0.6, "svg.hashsalt": "alkit", "image.cmap": "gray"})
 
@@ -41,33 +41,36 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     `note` stands below the chart and says what it was run on. `reference` adds a diamond: another study's F1.
     """
     table = summary(results)
-    highest = 1.0
+    position = np.arange(len(table))
     figure, axes = plt.subplots(figsize=(8.5, 5), layout="constrained")
-    for position, (name, row) in enumerate(table.iterrows()):
-        colour = COLOURS[position % len(COLOURS)]
-        axes.bar(position, row["mean"], color=colour, hatch=HATCHES[position % 6], edgecolor="white", width=0.7)
-        if row["n_seeds"] > 1:
-            error = [[row["mean"] - row["low"]], [row["high"] - row["mean"]]]
-            axes.errorbar(position, row["mean"], error, color="black", capsize=6, label="95 % interval of the mean")
-        f1 = results.loc[results["experiment"] == name, "f1"]
-        offsets = np.linspace(-0.15, 0.15, len(f1)) if len(f1) > 1 else [0]
-        axes.plot(position + offsets, f1, "o", color="white", mec="black", ms=5, label="one seed", ls="")
-        if reference and name in reference:
-            axes.plot(position + 0.28, reference[name], "D", color="black", ms=6, label="the 2021 report", ls="")
-        top = max(row["high"] if row["n_seeds"] > 1 else row["mean"], f1.max(), (reference or {}).get(name, 0))
-        axes.text(position, top + 0.012, f"{row['mean']:.3f}", ha="center", va="bottom")
-        highest = max(highest, top)
+    # An experiment keeps its colour and hatch in every chart; others get those that follow.
+    styles = [*REPORT_F1, *table.index.difference(list(REPORT_F1))]
+    styles = [styles.index(name) for name in table.index]
+    colours, hatches = [COLOURS[i % 10] for i in styles], [HATCHES[i % 8] for i in styles]
+    axes.bar(position, table["mean"], 0.7, color=colours, hatch=hatches, edgecolor="white")
+    tops = [table["high"], results.groupby("experiment")["f1"].max()[table.index]]
+    if table["high"].notna().any():
+        half = table["high"] - table["mean"]
+        axes.errorbar(
+            position, table["mean"], half, fmt="none", ecolor="black", capsize=6, label="95 % interval of the mean"
+        )
+    place, size = (results.groupby("experiment")["f1"].transform(what) for what in ("cumcount", "size"))
+    beside = 0.3 * (place - (size - 1) / 2) / (size - 1).clip(lower=1)
+    dots = table.index.get_indexer(results["experiment"]) + beside
+    axes.plot(dots, results["f1"], "o", color="white", mec="black", ms=5, label="one seed")
+    if reference:
+        tops.append(table.index.map(reference).astype(float))
+        axes.plot(position + 0.28, tops[-1], "D", color="black", ms=6, label="the 2021 report")
+    top = np.nanmax(np.asarray(tops, float), axis=0)
+    for x, y, mean in zip(position, top, table["mean"], strict=True):
+        axes.text(x, y + 0.012, f"{mean:.3f}", ha="center", va="bottom")
     n_train = results.groupby("experiment")["n_train"].first()
     labels = [f"{name.replace('_', ' ', 1).replace('_', chr(10))}\n{n_train[name]:,}" for name in table.index]
-    axes.set_xticks(range(len(table)), labels)
-    axes.set(
-        xlabel="experiment, and its number of training images",
-        ylabel="macro F1 on the test set",
-        ylim=(0, highest + 0.08),
-    )
+    axes.set_xticks(position, labels)
+    axes.set(xlabel="experiment, and its number of training images", ylabel="macro F1 on the test set")
+    axes.set_ylim(0, max(1, top.max()) + 0.08)
     axes.grid(axis="x", visible=False)
-    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    axes.legend(handles.values(), handles.keys(), loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     figure.supxlabel("\n".join(textwrap.wrap(note, 110, break_on_hyphens=False)), fontsize=7.5, color="dimgray")
     means = ", ".join(f"{name} {mean:.3f}" for name, mean in table["mean"].items())
     return _described(figure, f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}.")

@@ -109,10 +109,11 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
     images = np.stack([photographs[k][i : i + 28, j : j + 28] for k, (i, j) in zip(labels, corners, strict=True)])
     own = tmp_path / "patches.npz"
     np.savez(own, x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:])
-    process = alkit(
-        "report", "--profile", TINY, "--seeds", 1, "--data", own.name, "--no-code", "--output", "out",
-        records=tmp_path / "records", cwd=tmp_path,
-    )  # fmt: skip
+    profile = tmp_path / "mine.yaml"
+    tiny = TINY.read_text(encoding="utf-8").replace("profile: tiny", "profile: mine")
+    profile.write_text(tiny.replace("data: digits", "data: patches.npz"))
+    arguments = ("--profile", profile.name, "--seeds", 1, "--no-code", "--output", "out")
+    process = alkit("report", *arguments, records=tmp_path / "records", cwd=tmp_path)
     out, err = process.communicate()
     assert process.returncode == 0, out + err
     table = pd.read_csv(tmp_path / "out" / "results.csv")

@@ -148,6 +148,14 @@ def test_all_that_changes_a_number_changes_the_name(study, digits):
     )
 
 
+def test_a_renamed_data_set_reads_its_runs_under_the_new_name(study, digits, fits):
+    experiments = ("original_label",)
+    results(study, digits, experiments)
+    renamed = results(study, replace(digits, name="renamed"), experiments)
+    assert renamed["dataset"].unique() == ["renamed"]
+    assert len(fits) == 2
+
+
 def test_an_unknown_experiment_is_refused(study, digits):
     with pytest.raises(ValueError, match="experiment is 'margin'; give one of original_label"):
         run(study, digits, "margin", 0)

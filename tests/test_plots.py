@@ -1,0 +1,75 @@
+"""The figures: what they draw is what they are given, described in words, and the same file again."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from alkit import plots
+from alkit.data import Part
+
+
+def results(seeds):
+    rows = [
+        {"experiment": name, "seed": seed, "n_train": 10, "f1": f1 + 0.01 * seed}
+        for name, f1 in {"original_label": 0.5, "entropy": 0.7, "my_own": 0.6}.items()
+        for seed in range(seeds)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+def test_the_chart_has_a_bar_an_experiment_and_a_dot_a_seed(seeds):
+    table = results(seeds)
+    figure = plots.comparison(table, "a note", {"entropy": 0.9})
+    axes = figure.axes[0]
+    means = table.groupby("experiment", sort=False)["f1"].mean()
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx(means.tolist())
+    dots = next(line for line in axes.lines if line.get_label() == "one seed")
+    assert sorted(dots.get_ydata()) == sorted(table["f1"])
+    assert [round(x) for x in dots.get_xdata()] == [i for i in range(3) for _ in range(seeds)]
+    assert [text.get_text() for text in axes.texts] == [f"{mean:.3f}" for mean in means]
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert ("95 % interval of the mean" in shown) == (seeds > 1)
+    assert "the 2021 report" in shown
+    assert all(f"{name} {mean:.3f}" in figure.get_label() for name, mean in means.items())
+
+
+def test_an_experiment_keeps_its_colour_whatever_stands_beside_it():
+    table = results(1)
+    alone = plots.comparison(table[table["experiment"] == "entropy"]).axes[0].patches[0]
+    among = plots.comparison(table).axes[0].patches[1]
+    assert (alone.get_facecolor(), alone.get_hatch()) == (among.get_facecolor(), among.get_hatch())
+
+
+def test_a_saved_figure_is_the_same_file_again(tmp_path):
+    for folder in ("one", "two"):
+        plots.save(plots.comparison(results(3)), tmp_path / folder / "chart")
+    for suffix in (".svg", ".png"):
+        assert (tmp_path / "one" / f"chart{suffix}").read_bytes() == (tmp_path / "two" / f"chart{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3)])
+def test_a_gallery_shows_grey_and_colour_images_unchanged(shape):
+    images = np.random.default_rng(0).integers(0, 256, (4, *shape), np.uint8)
+    part = Part(images, np.array([0, 1, 1, 0]))
+    figure = plots.gallery({"few": part[:2], "all": part}, ("cat", "dog"), n_columns=3)
+    drawn = [axes.images[0] for band in figure.subfigs for axes in band.axes if axes.images]
+    assert len(drawn) == 5
+    assert np.array_equal(drawn[0].get_array(), images[0].squeeze())
+    assert drawn[0].get_clim() == (0, 255) or shape[2] == 3
+    assert "few: cat, dog; all: cat, dog, dog" in figure.get_label()
+
+
+def test_the_histogram_counts_the_pool_and_the_picks():
+    scores = np.linspace(0, 1, 100)
+    figure = plots.score_histogram(scores, np.arange(90, 100), "score")
+    heights = [sum(bar.get_height() for bar in container) for container in figure.axes[0].containers]
+    assert heights == [100, 10]
+
+
+def test_large_tables_stay_pictures():
+    many = pd.DataFrame(np.ones((1000, 1000)))
+    assert len(plots.heatmap(many, "ones").get_label()) < 200
+    figure = plots.class_bars(pd.DataFrame({"pool": np.arange(1000)}))
+    assert len(figure.axes[0].patches) == 30
+    assert "30 with most images" in figure.axes[0].get_ylabel()
