@@ -125,11 +125,15 @@ def score_histogram(scores: np.ndarray, picks: np.ndarray, label: str) -> Figure
 
 def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     """A table as coloured cells, with their numbers up to 20 columns; `label` says what the numbers are."""
-    size = (2.6 + 0.62 * min(table.shape[1], 20), 1.2 + 0.4 * min(len(table), 20))
+    size = (2.6 + 0.62 * min(table.shape[1], 20), 1.4 + 0.4 * min(len(table), 20))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     numbers = table.shape[1] <= 20
-    sns.heatmap(table, annot=numbers, fmt=f".{digits}f", cmap="cividis", ax=axes, annot_kws={"size": 8})
+    columns = [textwrap.fill(str(name).replace("_", " "), 9) for name in table.columns] if numbers else "auto"
+    sns.heatmap(
+        table, annot=numbers, fmt=f".{digits}f", cmap="cividis", ax=axes, annot_kws={"size": 8}, xticklabels=columns
+    )
     axes.set(xlabel="", ylabel="")
+    axes.tick_params(axis="x", labelsize=8, rotation=0 if numbers else 90)
     figure.suptitle("\n".join(textwrap.wrap(label, int(size[0] * 12))), fontsize=10)
     rows = "; ".join(f"{name}: {', '.join(f'{value:.{digits}f}' for value in row)}" for name, row in table.iterrows())
     spread = f"{table.size} numbers from {table.min(axis=None):.{digits}f} to {table.max(axis=None):.{digits}f}"
