@@ -135,9 +135,10 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     axes.set(xlabel="", ylabel="")
     axes.tick_params(axis="x", labelsize=8, rotation=0 if numbers else 90)
     figure.suptitle("\n".join(textwrap.wrap(label, int(size[0] * 12))), fontsize=10)
-    rows = "; ".join(f"{name}: {', '.join(f'{value:.{digits}f}' for value in row)}" for name, row in table.iterrows())
-    spread = f"{table.size} numbers from {table.min(axis=None):.{digits}f} to {table.max(axis=None):.{digits}f}"
-    return _described(figure, f"{label} as coloured cells. {rows if numbers else spread}.")
+    text = f"{table.size} numbers from {table.min(axis=None):.{digits}f} to {table.max(axis=None):.{digits}f}"
+    if numbers:
+        text = "; ".join(f"{name}: {', '.join(f'{x:.{digits}f}' for x in row)}" for name, row in table.iterrows())
+    return _described(figure, f"{label} as coloured cells. {text}.")
 
 
 def _described(figure: Figure, text: str) -> Figure:
