@@ -8,6 +8,9 @@ report: .venv/installed
 test: .venv/installed-test
 	$(IN_VENV) -m pytest
 
+bench: .venv/installed-test
+	$(IN_VENV) tests/bench.py
+
 lab: .venv/installed
 	JUPYTER_PREFER_ENV_PATH=1 $(IN_VENV) -m jupyterlab notebooks/00_start_here.ipynb
 
@@ -22,4 +25,4 @@ lab: .venv/installed
 	$(IN_VENV) -m pip install -e ".[test]"
 	touch $@
 
-.PHONY: report test lab
+.PHONY: report test bench lab

@@ -4,12 +4,27 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
-def _convolution(inputs: int, outputs: int, *between: nn.Module) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), *between, nn.BatchNorm2d(outputs), nn.GELU()
-    )
+class Convolution(nn.Module):
+    """Three by three pixels, normalised over the batch, then GELU: (N, inputs, H, W) to (N, outputs, H, W).
+
+    The weights are kept as a matrix (outputs, 9 * inputs), for Muon, the optimiser, works on matrices.
+    """
+
+    def __init__(self, inputs: int, outputs: int, pool: bool = False):
+        super().__init__()
+        self.inputs = inputs
+        self.weight = nn.Parameter(torch.randn(outputs, 9 * inputs))
+        # Pooling comes before normalisation and activation, which then work on a quarter of the numbers.
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
+        self.normalise = nn.BatchNorm2d(outputs)
+        self.normalise.weight.requires_grad_(False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight.view(-1, 3, 3, self.inputs).permute(0, 3, 1, 2)
+        return functional.gelu(self.normalise(self.pool(functional.conv2d(x, weight, padding=1))))
 
 
 class Stage(nn.Module):
@@ -17,9 +32,8 @@ class Stage(nn.Module):
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
-        # Pooling comes before normalisation and activation, which then work on a quarter of the numbers.
-        self.narrow = _convolution(inputs, outputs, nn.MaxPool2d(2))
-        self.residual = nn.Sequential(_convolution(outputs, outputs), _convolution(outputs, outputs))
+        self.narrow = Convolution(inputs, outputs, pool=True)
+        self.residual = nn.Sequential(Convolution(outputs, outputs), Convolution(outputs, outputs))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.narrow(x)
@@ -27,24 +41,54 @@ class Stage(nn.Module):
 
 
 class Network(nn.Module):
-    """Turns images (N, C, H, W) uint8 into logits (N, n_classes).
+    """Turns images (N, C, H, W), uint8 or real numbers of 0 to 255, into logits (N, n_classes).
 
-    The sides are halved until about 4 pixels are left: one stage for 8x8, three for 28x28 and 32x32, five for 96x96.
+    A fixed first layer makes the colours of neighbouring pixels independent (`whiten`). Then the sides are halved until
+    3 or 4 pixels are left: one stage for 8x8, three for 28x28 and 32x32, five for 96x96.
     `features` gives what the last layer sees, (N, D).
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], n_classes: int, width: int = 64):
+    def __init__(self, image_shape: tuple[int, int, int], n_classes: int, width: int = 48):
         super().__init__()
         height, image_width, channels = image_shape
         n_stages = max(1, round(math.log2(min(height, image_width) / 4)))
         widths = [width * min(2**stage, 4) for stage in range(n_stages)]
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
         self.register_buffer("scale", torch.ones(channels, 1, 1))
-        self.stages = nn.Sequential(*map(Stage, [channels, *widths[:-1]], widths))
-        self.classifier = nn.Linear(widths[-1], n_classes)
+        self.register_buffer("whitening", torch.zeros(8 * channels, channels, 2, 2))
+        self.bias = nn.Parameter(torch.zeros(8 * channels))
+        self.stages = nn.Sequential(*map(Stage, [8 * channels, *widths[:-1]], widths))
+        self.classifier = nn.Linear(widths[-1], n_classes, bias=False)
+        self.rescale()
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        return self.stages((images - self.mean) * self.scale).amax((2, 3))
+        x = functional.conv2d((images - self.mean) * self.scale, self.whitening, self.bias)
+        return self.stages(functional.gelu(x)).amax((2, 3))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.features(images))
+
+    @torch.no_grad()
+    def rescale(self) -> None:
+        """Give the weights of every convolution the norm sqrt(outputs), as if their rows had length 1.
+
+        Batch normalisation undoes any scale; a constant one gives a step of the optimiser the same meaning throughout.
+        """
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                module.weight.mul_(len(module.weight) ** 0.5 / module.weight.norm())
+
+    @torch.no_grad()
+    def whiten(self, images: torch.Tensor) -> None:
+        """Set the first layer from images (N, C, H, W): standardised channels, then patches of 2x2 pixels whitened.
+
+        Its filters are the principal components of the patches, each divided by its spread, once with either sign
+        (Coates and Ng 2012).
+        """
+        self.mean.copy_(images.float().mean((0, 2, 3))[:, None, None])
+        # Images of one colour have no spread to divide by.
+        self.scale.copy_(1 / images.float().std((0, 2, 3)).clamp(min=1)[:, None, None])
+        patches = functional.unfold((images - self.mean) * self.scale, 2).transpose(1, 2).flatten(0, 1).double()
+        variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))
+        filters = (components / (variances + 5e-4).sqrt()).T.unflatten(1, (-1, 2, 2))
+        self.whitening.copy_(torch.cat([filters, -filters]))

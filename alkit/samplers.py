@@ -3,7 +3,8 @@
 A score measures how uncertain each row of class probabilities is; a sampler picks `k` positions of the pool.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 
@@ -28,11 +29,14 @@ Sampler = Callable[[Pool, int, np.random.Generator], np.ndarray]
 
 
 def score(formula):
-    """Let a formula on an (N, n_classes) float64 tensor take any array or tensor, and return (N,) of the same kind."""
+    """Let a formula on (rows, n_classes) float64 take any array or tensor, and return (N,) of the same kind.
+
+    The rows are checked and go through the formula some 65,000 numbers at a time: fast and in bounded memory.
+    """
 
     @wraps(formula)
     def checked(probabilities):
-        scores = formula(check_probabilities(probabilities))
+        scores = torch.cat([formula(rows) for rows in check_probabilities(probabilities)])
         return scores if isinstance(probabilities, torch.Tensor) else scores.numpy()
 
     return checked
@@ -47,13 +51,16 @@ def least_certainty(probabilities):
 @score
 def least_certainty_margin(probabilities):
     """-(p1 - p2): minus the gap between the two most probable classes, -1 to 0 (Scheffer et al. 2001)."""
-    return probabilities.topk(2).values.diff().squeeze(1)
+    first, most_probable = probabilities.max(1, keepdim=True)
+    second = probabilities.scatter(1, most_probable, 0).amax(1, keepdim=True)
+    return (second - first).squeeze(1)
 
 
 @score
 def entropy(probabilities):
     """-sum p log p, with 0 log 0 = 0: the entropy of the prediction in nats, 0 to log n_classes (Shannon 1948)."""
-    return torch.special.entr(probabilities).sum(1)
+    # The smallest number above 0 keeps log finite; times 0 it is 0. torch.special.entr does the same, but slowly.
+    return -(probabilities * probabilities.clamp(min=1e-300).log()).sum(1)
 
 
 def random(pool: Pool, k: int, generator: np.random.Generator) -> np.ndarray:
@@ -66,8 +73,10 @@ def highest(formula) -> Sampler:
 
     def sampler(pool: Pool, k: int, generator: np.random.Generator) -> np.ndarray:
         # Twelve decimals: the last bits of a logarithm or a sum differ between machines and must not decide.
-        scores = torch.as_tensor(formula(pool.probabilities)).round(decimals=12)
-        return scores.argsort(descending=True, stable=True)[:k].cpu().numpy()
+        order = -torch.as_tensor(formula(pool.probabilities)).cpu().numpy().astype(float).round(12)
+        # Only what reaches the k-th score is put in order.
+        candidates = np.flatnonzero(order <= np.partition(order, k - 1)[k - 1])
+        return candidates[order[candidates].argsort(kind="stable")[:k]]
 
     return sampler
 
@@ -87,36 +96,44 @@ def sample(sampler: Sampler | str, pool: Pool, k: int, seed: int) -> np.ndarray:
     Raises ValueError for probabilities that are none, for k outside 1..N, and for picks that are not k distinct
     positions of the pool.
     """
-    n = len(check_probabilities(pool.probabilities))
     if isinstance(sampler, str) and sampler not in SAMPLERS:
         raise ValueError(f"sampler is {sampler!r}; give one of {', '.join(SAMPLERS)} or a function.")
+    checked = check_probabilities(pool.probabilities)
+    next(checked)
+    if not isinstance(sampler, str) or sampler not in SCORES:  # the scores check what they read
+        deque(checked, maxlen=0)
+    n = len(pool.probabilities)
     if not 1 <= k <= n:
         raise ValueError(f"k is {k}, but the pool has {n} images; choose 1 to {n}.")
     function = SAMPLERS[sampler] if isinstance(sampler, str) else sampler
     picks = np.asarray(function(pool, k, np.random.default_rng(seed)))
-    valid = picks.shape == (k,) and np.issubdtype(picks.dtype, np.integer)
-    if not valid or picks.min() < 0 or picks.max() >= n or len(np.unique(picks)) < k:
+    valid = picks.shape == (k,) and np.issubdtype(picks.dtype, np.integer) and 0 <= picks.min() <= picks.max() < n
+    if not valid or np.bincount(picks).max() > 1:
         raise ValueError(f"The sampler must return {k} distinct integers from 0 to {n - 1}, one for each pick.")
     return picks.astype(np.int64)
 
 
-def check_probabilities(probabilities) -> torch.Tensor:
-    """Return (N, n_classes) probabilities as a float64 tensor where they are.
+def check_probabilities(probabilities: np.ndarray | torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield probabilities (N, n_classes) in order as float64 tensors (rows, n_classes), some 65,000 numbers at a time.
 
     Raises ValueError for another shape, fewer than two classes, NaN, a negative number, or a row whose sum is not 1.
     """
-    if not isinstance(probabilities, torch.Tensor):
-        probabilities = np.require(probabilities, requirements="W")  # torch warns of read-only arrays
-    given = torch.as_tensor(probabilities)
-    if given.ndim != 2 or len(given) == 0 or given.shape[1] < 2:
+    if probabilities.ndim != 2 or len(probabilities) == 0 or probabilities.shape[1] < 2:
         raise ValueError(
-            f"probabilities have shape {tuple(given.shape)}; give (N, n_classes) with two classes or more."
+            f"probabilities have shape {tuple(probabilities.shape)}; give (N, n_classes) with two classes or more."
         )
-    given = given.double()
-    if not (given >= 0).all():
-        raise ValueError("probabilities hold NaN or negative numbers; give each row as numbers from 0 to 1.")
-    sums = given.sum(1)
-    if (sums - 1).abs().amax() > 1e-3:
-        worst = int((sums - 1).abs().argmax())
-        raise ValueError(f"probabilities of row {worst} sum to {sums[worst]:.4f}; each row has to sum to 1.")
-    return given
+    n_rows = max(1, 2**16 // probabilities.shape[1])
+    for start in range(0, len(probabilities), n_rows):
+        rows = probabilities[start : start + n_rows]
+        if not isinstance(rows, torch.Tensor):
+            rows = torch.as_tensor(np.require(rows, requirements="W"))  # torch warns of read-only arrays
+        rows = rows.double()
+        sums = rows.sum(1)
+        if not (rows.amin() >= 0) & (sums.sub(1).abs().amax() <= 1e-3):
+            if not (rows >= 0).all():
+                raise ValueError("probabilities hold NaN or negative numbers; give each row as numbers from 0 to 1.")
+            worst = int((sums - 1).abs().argmax())
+            raise ValueError(
+                f"probabilities of row {start + worst} sum to {sums[worst]:.4f}; each row has to sum to 1."
+            )
+        yield rows

@@ -36,6 +36,18 @@ def paired_differences(results: pd.DataFrame, baseline: str, metric: str = "f1")
     return _mean_and_interval(values.loc[others] - values.loc[baseline])
 
 
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int = 15) -> float:
+    """The expected calibration error, 0 to 1: how far top probabilities lie from the share of right predictions.
+
+    `probabilities` (N, n_classes) and `labels` (N,); images are sorted by their top probability into bins of equal
+    width, and the gaps of the bins averaged by their number of images (Guo et al. 2017, equation 3).
+    """
+    certainty = probabilities.max(1)
+    surplus = pd.Series(certainty - (probabilities.argmax(1) == labels))
+    bins = surplus.groupby(np.ceil(certainty * n_bins).astype(int))
+    return float(bins.sum().abs().sum() / len(labels))
+
+
 def _mean_and_interval(values: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """Student's t interval over the columns (seeds) of each row; a missing seed is left out."""
     n, mean, deviation = values.count(axis=1), values.mean(axis=1), values.std(axis=1)

@@ -25,7 +25,7 @@ PROFILES = ROOT / "notebooks" / "profiles"
 EXPERIMENTS = ("original_label", *SAMPLERS, "full_training_set")
 # Raise it with every change of the kit that changes a run's numbers: older records then no longer count. The hash of a
 # run sees all parameters and the data, but no edit of network.py, training.py or samplers.py.
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def run(study: Study, dataset: Dataset, experiment: str, seed: int) -> Run:
 
     The record holds macro F1 and accuracy on the test set, F1 and picks for each class, what it was run on and how; the
     arrays `test_probabilities`, and `pool_probabilities` (original_label) or `picks` (positions in the pool, most
-    informative first). Raises ValueError for an unknown experiment or sizes that the data set cannot give.
+    informative first). The pool is predicted from each image as it is, the test set as an average over its views.
+    Raises ValueError for an unknown experiment or sizes that the data set cannot give.
     """
     if experiment not in EXPERIMENTS:
         raise ValueError(f"experiment is {experiment!r}; give one of {', '.join(EXPERIMENTS)}.")
@@ -181,7 +182,10 @@ def _run(study: Study, dataset: Dataset, experiment: str, seed: int, name: str) 
     )  # fmt: skip
     if experiment == "original_label":
         arrays["pool_probabilities"] = predict_proba(model, parts.pool.images, precision=precision)
-    arrays["test_probabilities"] = predict_proba(model, parts.test.images, precision=precision)
+    recipe = study.recipes[experiment]
+    arrays["test_probabilities"] = predict_proba(
+        model, parts.test.images, flip=recipe.flip, shift=min(recipe.shift, 1), precision=precision
+    )
     predicted = arrays["test_probabilities"].argmax(1)
     record = {
         "experiment": experiment,

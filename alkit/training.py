@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from alkit.network import Network
@@ -19,24 +20,23 @@ PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 class Recipe:
     """Every hyper-parameter of one training.
 
-    epochs: passes over the images. batch_size: images a step. learning_rate: the peak of a one-cycle schedule.
-    momentum, weight_decay: of SGD with Nesterov's momentum. label_smoothing: 0 to below 1. width: channels of the first
+    epochs: passes over the images. batch_size: images a step. learning_rate: the peak of Muon's, for the convolutions;
+    the few other parameters learn at half of it by SGD. label_smoothing: 0 to below 1. width: channels of the first
     stage. shift: largest random translation in pixels. flip: mirror half of the images. cutout: side of the hidden
-    square in pixels, 0 for none.
+    square in pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1.
 
     Raises TypeError or ValueError for a value of the wrong type or out of range.
     """
 
     epochs: int = 30
-    batch_size: int = 250
+    batch_size: int = 125
     learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0005
-    label_smoothing: float = 0.0
-    width: int = 64
+    label_smoothing: float = 0.1
+    width: int = 48
     shift: int = 4
     flip: bool = True
     cutout: int = 0
+    colour: float = 0.0
 
     def __post_init__(self):
         for item in fields(self):
@@ -50,9 +50,10 @@ class Recipe:
             lowest = 1 if item.name in ("epochs", "batch_size", "width") else 0
             if not lowest <= value < float("inf"):
                 raise ValueError(f"recipe.{item.name} is {value}; give a finite number of at least {lowest}.")
-        for name in ("momentum", "label_smoothing"):
-            if getattr(self, name) >= 1:
-                raise ValueError(f"recipe.{name} is {getattr(self, name)}; give a number from 0 to below 1.")
+        if self.label_smoothing >= 1:
+            raise ValueError(f"recipe.label_smoothing is {self.label_smoothing}; give a number from 0 to below 1.")
+        if self.colour > 1:
+            raise ValueError(f"recipe.colour is {self.colour}; give a number from 0 to 1.")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -87,7 +88,7 @@ def fit(
     labels: np.ndarray,
     recipe: Recipe,
     seed: int,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     *,
     n_classes: int | None = None,
     precision: str | None = None,
@@ -95,69 +96,90 @@ def fit(
 ) -> Network:
     """Train a new network on images (N, H, W, C) uint8 with labels (N,) int in 0..n_classes-1.
 
-    The images stay on the device as uint8 and are augmented there. Same seed, device, precision, number of threads and
-    versions: the same network to the bit. `n_classes` is the largest label + 1 unless given; `precision` that of
-    `choose_precision`; `progress` the text before the bar. Raises ValueError for images and labels that do not belong
-    together.
+    The images stay on the device as uint8 and are augmented there; nothing waits for the device before an epoch ends.
+    Convolutions learn by Muon (Jordan 2024, https://kellerjordan.github.io/posts/muon), all else by SGD; the rates rise
+    for a fifth of the steps, then fall to 0. Same seed, device, precision, number of threads and versions: the same
+    network to the bit. `n_classes` is the largest label + 1 unless given; `precision` that of `choose_precision`;
+    `progress` the text before the bar. Raises ValueError for images and labels that do not belong together.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(images) < 2:
         raise ValueError(
             f"images are {images.dtype} of shape {images.shape} with {len(labels)} labels; "
             "give at least two uint8 images of shape (N, H, W, C) and as many labels."
         )
-    chosen = choose_device(device)
+    chosen = choose_device(device) if isinstance(device, str) else device
     precision = precision or choose_precision(chosen)
     model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed).to(
         chosen, memory_format=torch.channels_last
     )
-    images = torch.tensor(images).to(chosen)
-    labels = torch.tensor(labels, dtype=torch.int64).to(chosen)
+    images, labels = _send(torch.tensor(images), chosen), _send(torch.tensor(labels, dtype=torch.int64), chosen)
     n_batches = -(-len(images) // recipe.batch_size)
-    optimizer = torch.optim.SGD(
-        model.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-    )  # fmt: skip
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches + 1, cycle_momentum=False
-    )
+    n_steps = recipe.epochs * n_batches
+    # Small gradients would vanish in fp16. Muon looks at directions only; for SGD the rate takes the factor back.
+    loss_scale = 1024 if precision == "fp16" else 1
+    convolutions = [weight for weight in model.stages.parameters() if weight.ndim == 2]
+    others = [model.bias, *(bias for bias in model.stages.parameters() if bias.ndim == 1 and bias.requires_grad)]
+    optimizers = [
+        torch.optim.Muon(convolutions, recipe.learning_rate, weight_decay=0, momentum=0.6, ns_steps=3),
+        torch.optim.SGD(
+            [*others, model.classifier.weight], recipe.learning_rate / 2 / loss_scale, momentum=0.85, nesterov=True
+        ),
+    ]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)
+        )
+        for optimizer in optimizers
+    ]
     loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    scaler = torch.amp.GradScaler(chosen.type, init_scale=1024, enabled=precision == "fp16")
     generator = torch.Generator().manual_seed(seed)
     model.train()
-    with _bar(recipe.epochs * n_batches, progress) as bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
+    with _bar(n_steps, progress) as bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         for _ in range(recipe.epochs):
             for batch, targets in augmented_batches(images, labels, n_batches, recipe, generator):
                 with _mixed(chosen, precision):
                     loss = loss_function(model(batch), targets)
-                optimizer.zero_grad(set_to_none=True)
-                scaler.scale(loss).backward()
-                scaler.step(optimizer)
-                scaler.update()
-                schedule.step()
+                model.zero_grad(set_to_none=True)
+                (loss_scale * loss).backward()
+                for part in (*optimizers, *schedules):
+                    part.step()
+                model.rescale()
                 bar.update()
     return model.eval()
 
 
 def predict_proba(
-    model: Network, images: np.ndarray, *, precision: str | None = None, batch_size: int = 500
+    model: Network,
+    images: np.ndarray,
+    *,
+    flip: bool = False,
+    shift: int = 0,
+    precision: str | None = None,
+    batch_size: int = 500,
 ) -> np.ndarray:
     """Return the class probabilities (N, n_classes) float32 of images (N, H, W, C) uint8; each row sums to 1.
 
-    Images are sent to the model's device in batches, so the array may be a memory map larger than memory.
+    The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
+    (at half the weight together) of images moved that many pixels up and left, and down and right.
+    At most 64 MB of images at a time are on the model's device, so the array may be a memory map larger than memory.
     Raises FloatingPointError if the model gives anything but finite numbers.
     """
     device = model.classifier.weight.device
     precision = precision or choose_precision(device)
-    outputs = []
+    in_chunk = max(1, 2**26 // max(1, images[:1].nbytes) // batch_size) * batch_size
+    probabilities = np.empty((len(images), model.classifier.out_features), np.float32)
     with torch.inference_mode(), _bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
-        for start in range(0, len(images), batch_size):
-            batch = torch.tensor(images[start : start + batch_size]).to(device)
-            with _mixed(device, precision):
-                features = model.features(batch.permute(0, 3, 1, 2))
-            # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
-            outputs.append(model.classifier(features.float()).softmax(1))
-            bar.update()
-        probabilities = torch.cat(outputs).cpu().numpy()
+        for start in range(0, len(images), in_chunk):
+            chunk = _send(torch.tensor(images[start : start + in_chunk]), device).permute(0, 3, 1, 2)
+            outputs = []
+            for batch in chunk.split(batch_size):
+                with _mixed(device, precision):
+                    features = [(weight, model.features(view)) for weight, view in _views(batch, flip, shift)]
+                # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
+                logits = sum(weight * model.classifier(seen.float()) for weight, seen in features)
+                outputs.append(logits.softmax(1))
+                bar.update()
+            probabilities[start : start + in_chunk] = torch.cat(outputs).cpu().numpy()
     if not np.isfinite(probabilities).all():
         raise FloatingPointError("The network predicts NaN: its training diverged; lower recipe.learning_rate.")
     return probabilities
@@ -166,9 +188,10 @@ def predict_proba(
 def augmented_batches(
     images: torch.Tensor, labels: torch.Tensor, n_batches: int, recipe: Recipe, generator: torch.Generator
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield one epoch in random order: batches (B, C, H, W) uint8, shifted, flipped and cut out, with their labels.
+    """Yield one epoch in random order: batches (B, C, H, W), shifted, flipped, recoloured, cut out, and their labels.
 
-    The random numbers come from the CPU, so that they are the same on every device, and travel once an epoch.
+    They are uint8, or float32 of 0 to 255 where the recipe changes colours. The random numbers come from the CPU, so
+    that they are the same on every device, and travel once an epoch.
     """
     n, height, width, _ = images.shape
     draws = torch.stack(
@@ -179,15 +202,45 @@ def augmented_batches(
             torch.randint(0, height, (n,), generator=generator),
             torch.randint(0, width, (n,), generator=generator),
         ]
-    ).to(images.device)
-    for order, down, right, flip, row, column in (part.unbind() for part in draws.tensor_split(n_batches, 1)):
+    )
+    colours = recipe.colour * (2 * torch.rand(3, n, generator=generator) - 1)
+    draws, colours = _send(draws, images.device), _send(colours, images.device)
+    for (order, down, right, flip, row, column), colour in zip(
+        (part.unbind() for part in draws.tensor_split(n_batches, 1)), colours.tensor_split(n_batches, 1), strict=True
+    ):
         rows, columns = _mirrored(height, down), _mirrored(width, right)
         columns = torch.where(flip[:, None].bool(), columns.flip(1), columns)
         batch = images[order[:, None, None], rows[:, :, None], columns[:, None, :]]
+        if recipe.colour:
+            batch = _recoloured(batch.float(), *colour[..., None, None, None])
         if recipe.cutout:
             hidden = _near(row, height, recipe.cutout)[:, :, None] & _near(column, width, recipe.cutout)[:, None, :]
             batch = batch.masked_fill(hidden[..., None], 128)
         yield batch.permute(0, 3, 1, 2), labels[order]
+
+
+def _recoloured(
+    images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor, saturation: torch.Tensor
+) -> torch.Tensor:
+    """Images (B, H, W, C) float32 with changes of -1 to 1, each (B, 1, 1, 1); 0 for all three changes nothing.
+
+    Saturation moves each pixel from its grey, at twice the strength: half of it makes an image grey or doubles its
+    colours. Contrast moves it from the mean of its image; brightness adds up to 128.
+    """
+    grey, mean = images.mean(3, keepdim=True), images.mean((1, 2, 3), keepdim=True)
+    images = grey + (1 + 2 * saturation) * (images - grey)
+    return (mean + (1 + contrast) * (images - mean) + 128 * brightness).clamp(0, 255)
+
+
+def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, torch.Tensor]]:
+    """Views of a batch (B, C, H, W) with weights that add up to 1."""
+    views = [(1.0, batch)]
+    if shift:
+        height, width = batch.shape[2:]
+        padded = functional.pad(batch.float(), (shift,) * 4, "replicate")
+        moved = [padded[:, :, place : place + height, place : place + width] for place in (0, 2 * shift)]
+        views = [(0.5, batch), *((0.25, view) for view in moved)]
+    return [(weight / 2, each) for weight, view in views for each in (view, view.flip(3))] if flip else views
 
 
 def _mirrored(size: int, offset: torch.Tensor) -> torch.Tensor:
@@ -203,14 +256,18 @@ def _near(centre: torch.Tensor, size: int, side: int) -> torch.Tensor:
 
 
 def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Network:
-    """A network with weights drawn from `seed`, that normalises by the mean and spread of its training images."""
+    """A network with weights drawn from `seed`, and a first layer set from up to 2,000 evenly spaced images."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = Network(images.shape[1:], n_classes, width)
-    channels = torch.tensor(images).flatten(0, 2).float()
-    model.mean.copy_(channels.mean(0)[:, None, None])
-    model.scale.copy_(1 / channels.std(0).clamp(min=1)[:, None, None])
+    some = images[:: -(-len(images) // 2000)]
+    model.whiten(torch.tensor(some).permute(0, 3, 1, 2))
     return model
+
+
+def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    # From pinned memory the processor need not wait for the copy.
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _mixed(device: torch.device, precision: str) -> AbstractContextManager:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from alkit.statistics import paired_differences, summary
+from alkit.statistics import calibration_error, paired_differences, summary
 
 
 def table(**values):
@@ -99,3 +99,22 @@ def test_nine_in_ten_intervals_and_a_half_more_hold_the_truth():
 def test_an_unknown_baseline_is_refused_with_the_known_ones(results):
     with pytest.raises(ValueError, match=r"'full'; give one of (?=.*zebra)(?=.*random).*entropy"):
         paired_differences(results, "full")
+
+
+def test_calibration_error_by_hand():
+    # Two images predicted with 0.9, one of them right; two with 0.6, both right: (2 * |0.9 - 0.5| + 2 * |0.6 - 1|) / 4.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
+    assert calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx(0.4)
+    # In one bin the gaps cancel: |1.8 + 1.2 - 3| / 4.
+    assert calibration_error(probabilities, np.array([0, 1, 0, 1]), n_bins=1) == pytest.approx(0)
+
+
+def test_labels_drawn_from_the_probabilities_are_calibrated():
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.ones(4), 40_000)
+    drawn = (probabilities.cumsum(1) < random.random((40_000, 1))).sum(1)
+    assert calibration_error(probabilities, drawn) < 0.02
+    assert calibration_error(probabilities, (drawn + 1) % 4) > 0.2
+    overconfident = probabilities**3 / (probabilities**3).sum(1, keepdims=True)
+    expected = overconfident.max(1).mean() - probabilities.max(1).mean()
+    assert calibration_error(overconfident, drawn) == pytest.approx(expected, abs=0.02)

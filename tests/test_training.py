@@ -68,7 +68,7 @@ def epoch(images, recipe, n_batches=3, seed=0):
 
 
 WHOLE = ("epochs", "batch_size", "width", "shift", "cutout")
-REAL = ("learning_rate", "momentum", "weight_decay", "label_smoothing")
+REAL = ("learning_rate", "label_smoothing", "colour")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_value_of_the_wrong_type_is_refused(name, value):
     [(name, 0) for name in ("epochs", "batch_size", "width")]
     + [(name, -1) for name in WHOLE + REAL]
     + [(name, float(value)) for name in REAL for value in ("nan", "inf", "-inf")]
-    + [(name, value) for name in ("momentum", "label_smoothing") for value in (1, 1.5)],
+    + [("label_smoothing", 1), ("label_smoothing", 1.5), ("colour", 1.01)],
 )
 def test_a_value_out_of_range_is_refused(name, value):
     with pytest.raises(ValueError, match=f"recipe.{name} is {value}; give a"):
@@ -127,7 +127,7 @@ def test_it_learns_digits(digits, model):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"cutout": 2}, {"label_smoothing": 0.1}, {"momentum": 0}, {"weight_decay": 0}, {"batch_size": 2000}],
+    [{"cutout": 2}, {"label_smoothing": 0}, {"learning_rate": 0.05}, {"colour": 0.5}, {"batch_size": 2000}],
     ids=str,
 )
 def test_every_hyper_parameter_takes_part(digits, changes):
@@ -246,7 +246,8 @@ def test_bf16_trains_as_fp32_does(digits, model):
 
 
 def test_a_diverged_training_is_no_prediction(digits):
-    network = train(digits.train[:100], replace(BRIEF, learning_rate=1e30))
+    network = train(digits.train[:100], BRIEF)
+    torch.nn.init.constant_(network.classifier.weight, torch.inf)
     with pytest.raises(FloatingPointError, match=r"diverged; lower recipe\.learning_rate"):
         predict_proba(network, digits.test.images, precision="fp32")
 
@@ -362,3 +363,131 @@ def test_half_precision_trains_without_warnings_and_does_not_tie_predictions(dig
     top = np.sort(training.predict_proba(model, digits.train.images[:300], precision=precision), axis=1)
     assert not [str(warning.message) for warning in recwarn]
     assert (top[:, -1] - top[:, -2] == 0).sum() == 0
+
+
+RICH = Recipe(epochs=2, batch_size=20, width=8, cutout=4, colour=0.5)
+
+
+def test_nothing_stays_on_the_processor_or_waits_for_the_device(monkeypatch):
+    """On the meta device a tensor left behind raises, and so does everything that reads a number back."""
+    images, labels = noise(50, (32, 32, 3)), np.arange(50) % 10
+    meta = fit(images, labels, RICH, 0, torch.device("meta"))
+    assert {value.device.type for value in meta.state_dict().values()} == {"meta"}
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        predict_proba(meta, images)
+    copies = []
+
+    def cpu(tensor):
+        copies.append(tensor.shape)
+        return torch.zeros(tensor.shape)
+
+    # The probabilities themselves come back once a chunk of 64 MB, here once.
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    predict_proba(meta, images, flip=True, shift=1, batch_size=20)
+    assert copies == [(50, 10)]
+
+
+class Watched:
+    """Stands for an array on disk: no more than is asked for comes into memory."""
+
+    def __init__(self, array):
+        self.array, self.read = array, []
+
+    def __len__(self):
+        return len(self.array)
+
+    def __getitem__(self, rows):
+        self.read.append(self.array[rows].nbytes)
+        return self.array[rows]
+
+
+def test_a_large_pool_is_read_in_chunks_of_64_megabytes_with_the_same_result():
+    images = noise(3000, (96, 96, 3))
+    model = fit(images[:20], np.arange(20) % 2, BRIEF, 0, "cpu", precision="fp32")
+    pool = Watched(images)
+    chunked = predict_proba(model, pool, precision="fp32")
+    # One image to learn the size of one, then 83 MB.
+    assert len(pool.read) == 3
+    assert max(pool.read) <= 2**26
+    np.testing.assert_allclose(chunked[-600:], predict_proba(model, images[-600:], precision="fp32"), atol=1e-6)
+
+
+def test_views_are_averaged_logits_of_mirrored_and_moved_images(digits):
+    model, images = fit(digits.train.images[:60], digits.train.labels[:60], BRIEF, 0, "cpu"), digits.test.images[:30]
+
+    def logits(views):
+        with torch.inference_mode():
+            return model(torch.tensor(np.ascontiguousarray(views)).permute(0, 3, 1, 2))
+
+    def edge(down, right):
+        padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
+        return padded[:, down : down + 8, right : right + 8]
+
+    moved = [images, images, edge(0, 0), edge(2, 2)]
+    for flip, shift, views in [
+        (True, 0, [images, images[:, :, ::-1]]),
+        (False, 1, moved),
+        (True, 1, moved + [view[:, :, ::-1] for view in moved]),
+    ]:
+        expected = torch.stack([logits(view) for view in views]).mean(0).softmax(1)
+        np.testing.assert_allclose(
+            predict_proba(model, images, flip=flip, shift=shift, precision="fp32"), expected, atol=1e-5
+        )
+
+
+def test_colours_change_as_pillow_changes_them():
+    """Contrast about the mean, brightness, and Pillow's own saturation; each alone, on images without clipping."""
+    images = noise(40, (8, 8, 3)) // 2 + 64
+    labels = torch.arange(40)
+    seed = torch.Generator().manual_seed(0)
+    batch, _ = next(augmented_batches(torch.tensor(images), labels, 1, STILL, seed))
+    assert batch.dtype == torch.uint8
+    zero = torch.zeros(40, 1, 1, 1)
+    half = torch.full((40, 1, 1, 1), 0.5)
+    pixels = torch.tensor(images).float()
+    recoloured = training._recoloured
+    torch.testing.assert_close(recoloured(pixels, zero, zero, zero), pixels)
+    torch.testing.assert_close(recoloured(pixels, half / 8, zero, zero), pixels + 8)
+    mean = pixels.mean((1, 2, 3), keepdim=True)
+    torch.testing.assert_close(recoloured(pixels, zero, -half, zero), (pixels + mean) / 2)
+    grey = recoloured(pixels, zero, zero, -half)
+    torch.testing.assert_close(grey, pixels.mean(3, keepdim=True).expand_as(pixels))
+    assert recoloured(pixels, half, half, half).amax() == 255
+
+
+def test_recoloured_batches_keep_their_images_apart_and_in_range():
+    images = noise(60, (8, 8, 3))
+    batches, pairs = epoch(images, replace(STILL, colour=1.0))
+    assert {batch.dtype for batch, _ in batches} == {torch.float32}
+    stacked = np.stack([image for _, image in sorted(pairs, key=lambda pair: pair[0])])
+    assert stacked.min() >= 0
+    assert stacked.max() <= 255
+    # Brightness, contrast and saturation keep the place of the darkest greys: still the same picture, mostly.
+    flat = stacked.std((1, 2, 3)) == 0
+    assert flat.mean() < 0.1
+    same = [
+        np.corrcoef(after.mean(2).ravel(), before.mean(2).ravel())[0, 1]
+        for after, before in zip(stacked[~flat], images[~flat], strict=True)
+    ]
+    assert np.median(same) > 0.95
+
+
+def test_filters_whiten_the_patches_they_were_made_from(digits):
+    """A property independent of how they are computed: responses uncorrelated, of spread 1 where there is spread."""
+    colours = np.random.default_rng(0).integers(0, 256, (50, 9, 9, 3), np.uint8)
+    colours[..., 1] = colours[..., 0] // 2 + colours[..., 1] // 2
+    network = Network((9, 9, 3), 2, width=4)
+    images = torch.tensor(colours).permute(0, 3, 1, 2)
+    network.whiten(images)
+    seen = torch.nn.functional.conv2d((images - network.mean) * network.scale, network.whitening)[:, :12]
+    covariance = seen.transpose(0, 1).flatten(1).double()
+    covariance = covariance @ covariance.T / covariance.shape[1]
+    np.testing.assert_allclose(covariance, np.eye(12), atol=0.02)
+    np.testing.assert_array_equal(network.whitening[12:], -network.whitening[:12])
+
+
+def test_the_scale_of_the_weights_stays():
+    network = fit(noise(20), np.arange(20) % 2, BRIEF, 0, "cpu", precision="fp32")
+    for weight in [value for name, value in network.stages.named_parameters() if name.endswith("weight")]:
+        if weight.ndim == 2:
+            assert weight.norm().item() == pytest.approx(len(weight) ** 0.5, rel=1e-4)

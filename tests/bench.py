@@ -1,0 +1,370 @@
+"""What the kit costs beside what a user would write without it: `make bench`, about an hour on two cores; no test.
+
+Each table is measured in one run on one machine, alternating, as medians; compare the ratios, not the times.
+Held-out images are training images 45,000 to 49,999; only the runs of `cost`, which are recorded, read the test set.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+import torchvision
+from matplotlib import pyplot as plt
+from modAL.models import ActiveLearner
+from modAL.uncertainty import entropy_sampling, margin_sampling, uncertainty_sampling
+from skactiveml.base import SkactivemlClassifier
+from skactiveml.pool import UncertaintySampling
+from sklearn.metrics import f1_score
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.transforms import v2 as transforms
+
+from alkit import ROOT
+from alkit.data import load
+from alkit.network import Network
+from alkit.samplers import SCORES, Pool, sample
+from alkit.study import load_study, results, versions
+from alkit.training import PRECISIONS, augmented_batches, choose_device, choose_precision, fit, predict_proba
+
+PLAIN_BATCH = 128
+
+
+def median_seconds(*functions, rounds=3):
+    """The median seconds of each function, called in turn."""
+    seconds = [[] for _ in functions]
+    for _ in range(rounds):
+        for function, spent in zip(functions, seconds, strict=True):
+            start = time.perf_counter()
+            function()
+            spent.append(time.perf_counter() - start)
+    return [statistics.median(spent) for spent in seconds]
+
+
+def show(title, rows):
+    print(
+        f"\n{title}\n{pd.DataFrame(rows).to_string(index=False, float_format=lambda value: f'{value:.4g}')}", flush=True
+    )
+
+
+class Pictures(torch.utils.data.Dataset):
+    """Images as PIL pictures with a transform for each: the way of torchvision.datasets.CIFAR10."""
+
+    def __init__(self, part, transform):
+        self.part, self.transform = part, transform
+
+    def __len__(self):
+        return len(self.part)
+
+    def __getitem__(self, index):
+        picture = transforms.functional.to_pil_image(self.part.images[index])
+        return self.transform(picture), int(self.part.labels[index])
+
+
+class PlainLoop:
+    """The plain way: ResNet-18 with a 3x3 stem, PIL transforms, a DataLoader, fp32, SGD with a cosine schedule."""
+
+    standard = (
+        transforms.PILToTensor(),
+        transforms.ToDtype(torch.float32, scale=True),
+        transforms.Normalize((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+    )
+
+    def __init__(self, model, device):
+        self.model, self.device = model.to(device), device
+        self.workers = min(4, os.cpu_count())
+
+    def train(self, part, epochs, after_epoch=lambda: None):
+        augmented = transforms.Compose(
+            [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), *self.standard]
+        )
+        loader = DataLoader(
+            Pictures(part, augmented), PLAIN_BATCH, shuffle=True, num_workers=self.workers, drop_last=True
+        )
+        optimizer = torch.optim.SGD(self.model.parameters(), 0.1, 0.9, weight_decay=5e-4)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+        for _ in range(epochs):
+            self.model.train()
+            for images, labels in loader:
+                optimizer.zero_grad()
+                logits = self.model(images.to(self.device))
+                torch.nn.functional.cross_entropy(logits, labels.to(self.device)).backward()
+                optimizer.step()
+            schedule.step()
+            after_epoch()
+
+    @torch.no_grad()
+    def predict(self, part):
+        loader = DataLoader(Pictures(part, transforms.Compose(self.standard)), PLAIN_BATCH, num_workers=self.workers)
+        self.model.eval()
+        return torch.cat([self.model(images.to(self.device)).softmax(1).cpu() for images, _ in loader]).numpy()
+
+
+def resnet18():
+    model = torchvision.models.resnet18(num_classes=10)
+    model.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    model.maxpool = torch.nn.Identity()
+    return model
+
+
+def held_out(dataset, n_train):
+    """Training images 0 to 999, others below 45,000 at random, and the images 45,000 to 49,999 to score on."""
+    order = 1000 + np.random.default_rng(0).permutation(44_000)
+    chosen = np.concatenate([np.arange(1000), order])[:n_train]
+    return dataset.train[chosen], dataset.train[np.arange(45_000, 50_000)]
+
+
+def speed(study, dataset):
+    """Training and scoring, images a second: what comes from the network, what from the loop; share of the peak."""
+    device, recipe = choose_device(study.device), replace(study.recipes["random"], epochs=1)
+    precision = choose_precision(device)
+    part, pool = dataset.train[np.arange(3072)], dataset.train[np.arange(1000, 7000)]
+    few, few_pool = part[np.arange(1024)], pool[np.arange(1024)]
+
+    def network():
+        made = Network((32, 32, 3), 10, recipe.width)
+        made.whiten(torch.tensor(few.images).permute(0, 3, 1, 2))
+        return made
+
+    def kit(name):
+        return fit(part.images, part.labels, recipe, 0, device, precision=name)
+
+    plain, same = PlainLoop(resnet18(), device), PlainLoop(network(), device)
+    model = kit(precision)
+    ways = {
+        "plain loop, ResNet-18, fp32": (lambda: plain.train(few, 1), lambda: plain.predict(few_pool), len(few)),
+        "plain loop, the kit's network, fp32": (lambda: same.train(few, 1), lambda: same.predict(few_pool), len(few)),
+        "the kit, fp32": (lambda: kit("fp32"), lambda: predict_proba(model, pool.images, precision="fp32"), 0),
+    }
+    if precision != "fp32":
+        ways[f"the kit, {precision}"] = (lambda: kit(precision), lambda: predict_proba(model, pool.images), 0)
+    training = median_seconds(*(way[0] for way in ways.values()))
+    scoring = median_seconds(*(way[1] for way in ways.values()))
+    rows = []
+    for (name, (_, _, n)), train_seconds, score_seconds in zip(ways.items(), training, scoring, strict=True):
+        rates = (n or len(part)) / train_seconds, (n or len(pool)) / score_seconds
+        first = rows[0] if rows else {"training": rates[0], "scoring": rates[1]}
+        rows.append(
+            {"images a second": name, "training": rates[0], "ratio": rates[0] / first["training"], "scoring": rates[1]}
+        )
+        rows[-1]["scoring ratio"] = rates[1] / first["scoring"]
+    show("Training and scoring against the plain loop", rows)
+
+    kind = PRECISIONS.get(precision, torch.float32)
+    left, right = torch.randn(2, 2048, 2048, device=device, dtype=kind)
+    tensors = torch.tensor(part.images).to(device), torch.tensor(part.labels).to(device)
+    n_batches = -(-len(part) // recipe.batch_size)
+
+    def products():
+        for _ in range(20):
+            product = left @ right
+        product[0, 0].item()
+
+    def augmentation():
+        for batch, _ in augmented_batches(*tensors, n_batches, recipe, torch.Generator().manual_seed(0)):
+            batch[0, 0, 0, 0].item()
+
+    products()
+    product_seconds, kit_seconds, augmentation_seconds = median_seconds(products, lambda: kit(precision), augmentation)
+    batch, targets = next(augmented_batches(*tensors, n_batches, recipe, torch.Generator().manual_seed(0)))
+    model.train()
+    with FlopCounterMode(display=False) as counter:
+        torch.nn.functional.cross_entropy(model(batch), targets).backward()
+    peak = 20 * 2 * 2048**3 / product_seconds
+    reached = counter.get_total_flops() / len(batch) * len(part) / kit_seconds
+    show(
+        f"What training reaches ({precision})",
+        [
+            {"figure": "matrix products of 2048 x 2048, GFLOP/s", "value": peak / 1e9},
+            {"figure": "the network while training, GFLOP/s", "value": reached / 1e9},
+            {"figure": "share of the peak, %", "value": 100 * reached / peak},
+            {"figure": "augmentation's share of the time, %", "value": 100 * augmentation_seconds / kit_seconds},
+        ],
+    )
+
+
+def race(study, dataset):
+    """F1 on held-out images against wall time at 6,000 labels, until the plain loop had three times the kit's."""
+    part, unseen = held_out(dataset, 6000)
+    device, recipe, rows = choose_device(study.device), study.recipes["random"], []
+
+    def row(way, seconds, probabilities):
+        f1 = f1_score(unseen.labels, probabilities.argmax(1), average="macro")
+        rows.append({"loop": way, "training seconds": seconds, "F1": f1})
+
+    for epochs in (recipe.epochs // 4, recipe.epochs // 2, recipe.epochs):
+        start = time.perf_counter()
+        model = fit(part.images, part.labels, replace(recipe, epochs=epochs), 0, device)
+        seconds = time.perf_counter() - start
+        row(f"the kit, {epochs} epochs", seconds, predict_proba(model, unseen.images, flip=True, shift=1))
+    plain = PlainLoop(resnet18(), device)
+    start = time.perf_counter()
+    PlainLoop(resnet18(), device).train(part[np.arange(1024)], 1)
+    epoch_seconds = (time.perf_counter() - start) * len(part) / 1024
+    spent, start = 0.0, time.perf_counter()
+
+    def after_epoch():
+        nonlocal spent, start
+        spent += time.perf_counter() - start
+        row("plain ResNet-18", spent, plain.predict(unseen))
+        start = time.perf_counter()
+
+    torch.manual_seed(0)
+    plain.train(part, max(1, round(3 * seconds / epoch_seconds)), after_epoch)
+    show("F1 against wall time, 6,000 labels, held-out training images", rows)
+
+
+def numpy_pick(name, probabilities, k, piece=50_000):
+    """What one writes with numpy: scores, argpartition, then the picks in order."""
+
+    def score(rows):
+        if name == "least_certainty":
+            return 1 - rows.max(1)
+        if name == "least_certainty_margin":
+            return -np.diff(np.partition(rows, -2, axis=1)[:, -2:])[:, 0]
+        return -(rows * np.log(rows + 1e-12)).sum(1)
+
+    pieces = range(0, len(probabilities), piece)
+    scores = -np.concatenate([score(probabilities[start : start + piece]) for start in pieces])
+    picked = np.argpartition(scores, k)[:k]
+    return picked[scores[picked].argsort()]
+
+
+class Given(SkactivemlClassifier):
+    """A classifier that was told its answers: modAL and scikit-activeml ask a model, not a table."""
+
+    def __init__(self, probabilities=None):
+        super().__init__(classes=range(probabilities.shape[1]))
+        self.probabilities, self.classes_ = probabilities, np.arange(probabilities.shape[1])
+
+    def fit(self, *_, **__):
+        return self
+
+    def predict_proba(self, *_, **__):
+        return self.probabilities
+
+
+def make_pool(path, n, n_classes):
+    random = np.random.default_rng(0)
+    pool = np.lib.format.open_memmap(path, "w+", np.float32, (n, n_classes))
+    for start in range(0, n, 10_000):
+        logits = 2 * random.standard_normal((min(10_000, n - start), n_classes), np.float32)
+        pool[start : start + 10_000] = torch.tensor(logits).softmax(1).numpy()
+
+
+def pick(probabilities, name, rounds, *, peers):
+    """One row: milliseconds of each way to pick 5,000."""
+    ways = {"the kit": lambda: sample(name, Pool(probabilities), 5000, 0)}
+    if name in SCORES:
+        ways["numpy"] = lambda: numpy_pick(name, probabilities, 5000)
+    if name in SCORES and peers:
+        strategies = dict(zip(SCORES, (uncertainty_sampling, margin_sampling, entropy_sampling), strict=True))
+        learner = ActiveLearner(Given(probabilities), query_strategy=strategies[name])
+        ways["modAL"] = lambda: learner.query(probabilities, n_instances=5000)
+    seconds = dict(zip(ways, median_seconds(*ways.values(), rounds=rounds), strict=True))
+    if name in SCORES and peers:
+        methods = dict(zip(SCORES, ("least_confident", "margin_sampling", "entropy"), strict=True))
+        query = UncertaintySampling(method=methods[name], random_state=0)
+        unknown, model = np.full(len(probabilities), np.nan), Given(probabilities)
+        (seconds["scikit-activeml"],) = median_seconds(
+            lambda: query.query(probabilities, unknown, clf=model, batch_size=5000, fit_clf=False), rounds=1
+        )
+    n, n_classes = probabilities.shape
+    row = {"pool": f"{n:,} x {n_classes:,}", "sampler": name}
+    row |= {f"{way}, ms": 1000 * value for way, value in seconds.items()}
+    return row | ({"kit / numpy": seconds["the kit"] / seconds["numpy"]} if name in SCORES else {})
+
+
+def samplers():
+    """The strategies on pools of two sizes; the large one is a file of 5 GB, read in pieces."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for n, n_classes, large in ((49_000, 10, False), (1_281_167, 1000, True)):
+            path = Path(folder) / "probabilities.npy"
+            make_pool(path, n, n_classes)
+            pool = np.load(path, mmap_mode="r" if large else None)
+            rows += [pick(pool, name, 1 if large else 21, peers=not large) for name in ("random", *SCORES)]
+    show("Samplers: 5,000 picks, most informative first", rows)
+
+
+def memory(study, data):
+    """Peak memory of a process that does a run of the profile with every kind of experiment, for one epoch each."""
+    code = (
+        "import sys; from alkit.data import load; from alkit.study import load_study, results, versions\n"
+        "brief = {name: {'epochs': 1} for name in ('default', 'original_label', 'full_training_set')}\n"
+        "study = load_study(sys.argv[1], data=sys.argv[2], device=sys.argv[3], seeds=[0], recipes=brief)\n"
+        "results(study, load(study.data), ('original_label', 'entropy', 'full_training_set'))"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(
+            [sys.executable, "-c", code, study.profile, data, study.device],
+            env=os.environ | {"ALKIT_RECORDS": folder}, stdout=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+    # Kilobytes, on macOS bytes.
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+    show("Memory", [{"run": "original_label, entropy, full_training_set; one epoch each", "peak, GiB": peak}])
+
+
+def recipe_for(study, n):
+    """The recipe of the nearest size that the profile has, with a number of epochs between those of its neighbours."""
+    sizes = np.log([study.n_labelled, study.n_labelled + study.n_query, 50_000])
+    known = [study.recipes[name] for name in ("original_label", "random", "full_training_set")]
+    epochs = np.exp(np.interp(np.log(n), sizes, np.log([recipe.epochs for recipe in known])))
+    return replace(known[np.abs(sizes - np.log(n)).argmin()], epochs=round(epochs))
+
+
+def cost(study, dataset, folder):
+    """F1 on the test set and time of a fit against the number of labels, as recorded runs; one picture."""
+    rows = []
+    for n in (1000, 2000, 5000, 10_000, 20_000, 50_000):
+        sized = replace(
+            study, n_labelled=min(n, 20_000), recipes=study.recipes | {"original_label": recipe_for(study, n)}
+        )
+        experiment = "original_label" if n < 50_000 else "full_training_set"
+        rows.append(results(sized, dataset, (experiment,)))
+    table = pd.concat(rows)
+    show("Cost against the number of labels", table[["n_train", "seed", "f1", "seconds"]].to_dict("records"))
+    with sns.axes_style("whitegrid"):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+        sns.lineplot(table, x="n_train", y="f1", marker="o", ax=left)
+        sns.lineplot(table.assign(minutes=table["seconds"] / 60), x="n_train", y="minutes", marker="o", ax=right)
+    left.set(xscale="log", xlabel="labelled images", ylabel="macro F1, test set")
+    right.set(xscale="log", yscale="log", xlabel="labelled images", ylabel="minutes to train and score")
+    figure.suptitle(f"{dataset.name}; {table['device'].iloc[0]}, {table['precision'].iloc[0]}", fontsize=9)
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / "cost.svg")
+    print(f"Picture: {folder / 'cost.svg'}")
+
+
+def main():
+    parts = {"speed": speed, "samplers": samplers, "memory": memory, "race": race, "cost": cost}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(parts)}; all unless given")
+    parser.add_argument("--data", default="cifar10", help='"cifar10" or an .npz file of 32x32 colour images like it')
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--output", type=Path, default=ROOT / "reports" / "bench", help="folder of the picture")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(parts):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; give some of {', '.join(parts)}.")
+    study = load_study("cifar10", data=given.data, device=given.device, seeds=[0])
+    dataset = load(study.data)
+    device = choose_device(study.device)
+    print(f"{dataset.name}; {device}, {choose_precision(device)}, {torch.get_num_threads()} threads; {versions()}")
+    arguments = {"samplers": (), "memory": (study, given.data), "cost": (study, dataset, given.output)}
+    for name in given.parts or parts:
+        parts[name](*arguments.get(name, (study, dataset)))
+
+
+if __name__ == "__main__":
+    main()
