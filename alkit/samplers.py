@@ -29,14 +29,14 @@ Sampler = Callable[[Pool, int, np.random.Generator], np.ndarray]
 
 
 def score(formula):
-    """Let a formula on (rows, n_classes) float64 take any array or tensor, and return (N,) of the same kind.
+    """Let a formula on (rows, n_classes) tensors take any array or tensor, and return (N,) float64 of the same kind.
 
     The rows are checked and go through the formula some 65,000 numbers at a time: fast and in bounded memory.
     """
 
     @wraps(formula)
     def checked(probabilities):
-        scores = torch.cat([formula(rows) for rows in check_probabilities(probabilities)])
+        scores = torch.cat([formula(rows).double() for rows in check_probabilities(probabilities)])
         return scores if isinstance(probabilities, torch.Tensor) else scores.numpy()
 
     return checked
@@ -45,7 +45,7 @@ def score(formula):
 @score
 def least_certainty(probabilities):
     """1 - p1: what the most probable class leaves over, 0 to 1 - 1/n_classes (Lewis and Gale 1994)."""
-    return 1 - probabilities.amax(1)
+    return 1 - probabilities.amax(1).double()
 
 
 @score
@@ -53,13 +53,14 @@ def least_certainty_margin(probabilities):
     """-(p1 - p2): minus the gap between the two most probable classes, -1 to 0 (Scheffer et al. 2001)."""
     first, most_probable = probabilities.max(1, keepdim=True)
     second = probabilities.scatter(1, most_probable, 0).amax(1, keepdim=True)
-    return (second - first).squeeze(1)
+    return (second.double() - first.double()).squeeze(1)
 
 
 @score
 def entropy(probabilities):
     """-sum p log p, with 0 log 0 = 0: the entropy of the prediction in nats, 0 to log n_classes (Shannon 1948)."""
     # The smallest number above 0 keeps log finite; times 0 it is 0. torch.special.entr does the same, but slowly.
+    probabilities = probabilities.double()
     return -(probabilities * probabilities.clamp(min=1e-300).log()).sum(1)
 
 
@@ -114,7 +115,7 @@ def sample(sampler: Sampler | str, pool: Pool, k: int, seed: int) -> np.ndarray:
 
 
 def check_probabilities(probabilities: np.ndarray | torch.Tensor) -> Iterator[torch.Tensor]:
-    """Yield probabilities (N, n_classes) in order as float64 tensors (rows, n_classes), some 65,000 numbers at a time.
+    """Yield probabilities (N, n_classes) in order as tensors (rows, n_classes), some 65,000 numbers at a time.
 
     Raises ValueError for another shape, fewer than two classes, NaN, a negative number, or a row whose sum is not 1.
     """
@@ -127,7 +128,7 @@ def check_probabilities(probabilities: np.ndarray | torch.Tensor) -> Iterator[to
         rows = probabilities[start : start + n_rows]
         if not isinstance(rows, torch.Tensor):
             rows = torch.as_tensor(np.require(rows, requirements="W"))  # torch warns of read-only arrays
-        rows = rows.double()
+        rows = rows if rows.dtype in (torch.float32, torch.float64) else rows.double()
         sums = rows.sum(1)
         if not (rows.amin() >= 0) & (sums.sub(1).abs().amax() <= 1e-3):
             if not (rows >= 0).all():
