@@ -8,7 +8,7 @@ report: .venv/installed
 test: .venv/installed-test
 	$(IN_VENV) -m pytest
 
-bench: .venv/installed-test
+bench: .venv/installed-bench
 	$(IN_VENV) tests/bench.py
 
 lab: .venv/installed
@@ -23,6 +23,10 @@ lab: .venv/installed
 
 .venv/installed-test: .venv/installed
 	$(IN_VENV) -m pip install -e ".[test]"
+	touch $@
+
+.venv/installed-bench: .venv/installed
+	$(IN_VENV) -m pip install -e ".[bench]"
 	touch $@
 
 .PHONY: report test bench lab

@@ -68,15 +68,18 @@ class Network(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.features(images))
 
+    def convolutions(self) -> list[nn.Parameter]:
+        """The weights of all convolutions that learn, each a matrix."""
+        return [module.weight for module in self.modules() if isinstance(module, Convolution)]
+
     @torch.no_grad()
     def rescale(self) -> None:
         """Give the weights of every convolution the norm sqrt(outputs), as if their rows had length 1.
 
         Batch normalisation undoes any scale; a constant one gives a step of the optimiser the same meaning throughout.
         """
-        for module in self.modules():
-            if isinstance(module, Convolution):
-                module.weight.mul_(len(module.weight) ** 0.5 / module.weight.norm())
+        for weight in self.convolutions():
+            weight.mul_(len(weight) ** 0.5 / weight.norm())
 
     @torch.no_grad()
     def whiten(self, images: torch.Tensor) -> None:

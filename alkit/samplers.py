@@ -36,7 +36,7 @@ def score(formula):
 
     @wraps(formula)
     def checked(probabilities):
-        scores = torch.cat([formula(rows).double() for rows in check_probabilities(probabilities)])
+        scores = torch.cat([formula(rows) for rows in check_probabilities(probabilities)])
         return scores if isinstance(probabilities, torch.Tensor) else scores.numpy()
 
     return checked

@@ -167,6 +167,7 @@ def _run(study: Study, dataset: Dataset, experiment: str, seed: int, name: str) 
     parts = split(dataset, study.n_labelled)
     device = choose_device(study.device)
     precision = choose_precision(device)
+    recipe = study.recipes[experiment]
     arrays, picked = {}, np.empty(0, np.int64)
     train = dataset.train if experiment == "full_training_set" else parts.labelled
     if experiment in SAMPLERS:
@@ -177,12 +178,11 @@ def _run(study: Study, dataset: Dataset, experiment: str, seed: int, name: str) 
     start = time.perf_counter()
     n_classes = len(dataset.class_names)
     model = fit(
-        train.images, train.labels, study.recipes[experiment], seed, study.device,
+        train.images, train.labels, recipe, seed, study.device,
         n_classes=n_classes, precision=precision, progress=f"{experiment}, seed {seed}",
     )  # fmt: skip
     if experiment == "original_label":
         arrays["pool_probabilities"] = predict_proba(model, parts.pool.images, precision=precision)
-    recipe = study.recipes[experiment]
     arrays["test_probabilities"] = predict_proba(
         model, parts.test.images, flip=recipe.flip, shift=min(recipe.shift, 1), precision=precision
     )

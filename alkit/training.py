@@ -117,13 +117,12 @@ def fit(
     n_steps = recipe.epochs * n_batches
     # Small gradients would vanish in fp16. Muon looks at directions only; for SGD the rate takes the factor back.
     loss_scale = 1024 if precision == "fp16" else 1
-    convolutions = [weight for weight in model.stages.parameters() if weight.ndim == 2]
-    others = [model.bias, *(bias for bias in model.stages.parameters() if bias.ndim == 1 and bias.requires_grad)]
+    convolutions = model.convolutions()
+    matrices = set(map(id, convolutions))
+    others = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in matrices]
     optimizers = [
         torch.optim.Muon(convolutions, recipe.learning_rate, weight_decay=0, momentum=0.6, ns_steps=3),
-        torch.optim.SGD(
-            [*others, model.classifier.weight], recipe.learning_rate / 2 / loss_scale, momentum=0.85, nesterov=True
-        ),
+        torch.optim.SGD(others, recipe.learning_rate / 2 / loss_scale, momentum=0.85, nesterov=True),
     ]
     schedules = [
         torch.optim.lr_scheduler.LambdaLR(
@@ -161,7 +160,8 @@ def predict_proba(
 
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
     (at half the weight together) of images moved that many pixels up and left, and down and right.
-    At most 64 MB of images at a time are on the model's device, so the array may be a memory map larger than memory.
+    At most 64 MB of images, or one batch, are on the model's device at a time, so the array may be a memory map larger
+    than memory.
     Raises FloatingPointError if the model gives anything but finite numbers.
     """
     device = model.classifier.weight.device
@@ -174,10 +174,11 @@ def predict_proba(
             outputs = []
             for batch in chunk.split(batch_size):
                 with _mixed(device, precision):
-                    features = [(weight, model.features(view)) for weight, view in _views(batch, flip, shift)]
+                    # The last layer is linear: the mean of the features gives the mean of the logits.
+                    views = _views(batch, flip, shift)
+                    features = sum(weight * model.features(view).float() for weight, view in views)
                 # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
-                logits = sum(weight * model.classifier(seen.float()) for weight, seen in features)
-                outputs.append(logits.softmax(1))
+                outputs.append(model.classifier(features).softmax(1))
                 bar.update()
             probabilities[start : start + in_chunk] = torch.cat(outputs).cpu().numpy()
     if not np.isfinite(probabilities).all():

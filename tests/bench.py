@@ -30,9 +30,8 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2 as transforms
 
-from alkit import ROOT
+from alkit import ROOT, training
 from alkit.data import load
-from alkit.network import Network
 from alkit.samplers import SCORES, Pool, sample
 from alkit.study import load_study, results, versions
 from alkit.training import PRECISIONS, augmented_batches, choose_device, choose_precision, fit, predict_proba
@@ -131,15 +130,13 @@ def speed(study, dataset):
     part, pool = dataset.train[np.arange(3072)], dataset.train[np.arange(1000, 7000)]
     few, few_pool = part[np.arange(1024)], pool[np.arange(1024)]
 
-    def network():
-        made = Network((32, 32, 3), 10, recipe.width)
-        made.whiten(torch.tensor(few.images).permute(0, 3, 1, 2))
-        return made
-
     def kit(name):
         return fit(part.images, part.labels, recipe, 0, device, precision=name)
 
-    plain, same = PlainLoop(resnet18(), device), PlainLoop(network(), device)
+    plain, same = (
+        PlainLoop(resnet18(), device),
+        PlainLoop(training._new_network(few.images, 10, recipe.width, 0), device),
+    )
     model = kit(precision)
     ways = {
         "plain loop, ResNet-18, fp32": (lambda: plain.train(few, 1), lambda: plain.predict(few_pool), len(few)),
@@ -148,11 +145,11 @@ def speed(study, dataset):
     }
     if precision != "fp32":
         ways[f"the kit, {precision}"] = (lambda: kit(precision), lambda: predict_proba(model, pool.images), 0)
-    training = median_seconds(*(way[0] for way in ways.values()))
-    scoring = median_seconds(*(way[1] for way in ways.values()))
+    train_seconds = median_seconds(*(way[0] for way in ways.values()))
+    score_seconds = median_seconds(*(way[1] for way in ways.values()))
     rows = []
-    for (name, (_, _, n)), train_seconds, score_seconds in zip(ways.items(), training, scoring, strict=True):
-        rates = (n or len(part)) / train_seconds, (n or len(pool)) / score_seconds
+    for (name, (_, _, n)), to_train, to_score in zip(ways.items(), train_seconds, score_seconds, strict=True):
+        rates = (n or len(part)) / to_train, (n or len(pool)) / to_score
         first = rows[0] if rows else {"training": rates[0], "scoring": rates[1]}
         rows.append(
             {"images a second": name, "training": rates[0], "ratio": rates[0] / first["training"], "scoring": rates[1]}
@@ -297,7 +294,7 @@ def samplers():
     show("Samplers: 5,000 picks, most informative first", rows)
 
 
-def memory(study, data):
+def memory(study, _):
     """Peak memory of a process that does a run of the profile with every kind of experiment, for one epoch each."""
     code = (
         "import sys; from alkit.data import load; from alkit.study import load_study, results, versions\n"
@@ -307,7 +304,7 @@ def memory(study, data):
     )
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [sys.executable, "-c", code, study.profile, data, study.device],
+            [sys.executable, "-c", code, study.profile, study.data, study.device],
             env=os.environ | {"ALKIT_RECORDS": folder}, stdout=subprocess.DEVNULL, check=True,
         )  # fmt: skip
     # Kilobytes, on macOS bytes.
@@ -361,7 +358,7 @@ def main():
     dataset = load(study.data)
     device = choose_device(study.device)
     print(f"{dataset.name}; {device}, {choose_precision(device)}, {torch.get_num_threads()} threads; {versions()}")
-    arguments = {"samplers": (), "memory": (study, given.data), "cost": (study, dataset, given.output)}
+    arguments = {"samplers": (), "cost": (study, dataset, given.output)}
     for name in given.parts or parts:
         parts[name](*arguments.get(name, (study, dataset)))
 

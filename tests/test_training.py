@@ -435,8 +435,8 @@ def test_views_are_averaged_logits_of_mirrored_and_moved_images(digits):
         )
 
 
-def test_colours_change_as_pillow_changes_them():
-    """Contrast about the mean, brightness, and Pillow's own saturation; each alone, on images without clipping."""
+def test_brightness_contrast_and_saturation_change_as_stated():
+    """Each alone, worked out by hand, on images that nothing clips."""
     images = noise(40, (8, 8, 3)) // 2 + 64
     labels = torch.arange(40)
     seed = torch.Generator().manual_seed(0)
