@@ -1,4 +1,4 @@
-"""The network: a small residual convolutional network, sized by the images it is given."""
+"""The network: a small, wide convolutional network, sized by the images it is given."""
 
 import math
 
@@ -27,17 +27,11 @@ class Convolution(nn.Module):
         return functional.gelu(self.normalise(self.pool(functional.conv2d(x, weight, padding=1))))
 
 
-class Stage(nn.Module):
-    """Halve the image sides, widen the channels, then add what two more convolutions see."""
+class Stage(nn.Sequential):
+    """Halve the image sides and widen the channels, then look once more."""
 
     def __init__(self, inputs: int, outputs: int):
-        super().__init__()
-        self.narrow = Convolution(inputs, outputs, pool=True)
-        self.residual = nn.Sequential(Convolution(outputs, outputs), Convolution(outputs, outputs))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.narrow(x)
-        return x + self.residual(x)
+        super().__init__(Convolution(inputs, outputs, pool=True), Convolution(outputs, outputs))
 
 
 class Network(nn.Module):
@@ -48,7 +42,7 @@ class Network(nn.Module):
     `features` gives what the last layer sees, (N, D).
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], n_classes: int, width: int = 48):
+    def __init__(self, image_shape: tuple[int, int, int], n_classes: int, width: int = 64):
         super().__init__()
         height, image_width, channels = image_shape
         n_stages = max(1, round(math.log2(min(height, image_width) / 4)))

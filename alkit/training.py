@@ -1,9 +1,7 @@
 """Train a network on labelled images, then predict class probabilities for others."""
 
 import sys
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -11,49 +9,12 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from alkit.augmentation import augmented_batches, send
 from alkit.network import Network
+from alkit.optimizer import Muon
+from alkit.recipe import Recipe
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Every hyper-parameter of one training.
-
-    epochs: passes over the images. batch_size: images a step. learning_rate: the peak of Muon's, for the convolutions;
-    the few other parameters learn at half of it by SGD. label_smoothing: 0 to below 1. width: channels of the first
-    stage. shift: largest random translation in pixels. flip: mirror half of the images. cutout: side of the hidden
-    square in pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1.
-
-    Raises TypeError or ValueError for a value of the wrong type or out of range.
-    """
-
-    epochs: int = 30
-    batch_size: int = 125
-    learning_rate: float = 0.1
-    label_smoothing: float = 0.1
-    width: int = 48
-    shift: int = 4
-    flip: bool = True
-    cutout: int = 0
-    colour: float = 0.0
-
-    def __post_init__(self):
-        for item in fields(self):
-            value = getattr(self, item.name)
-            accepted = (int, float) if item.type is float else (item.type,)
-            if type(value) not in accepted:
-                kind = item.type.__name__
-                raise TypeError(
-                    f"recipe.{item.name} is {value!r}; give a value of type {kind}, such as {item.default}."
-                )
-            lowest = 1 if item.name in ("epochs", "batch_size", "width") else 0
-            if not lowest <= value < float("inf"):
-                raise ValueError(f"recipe.{item.name} is {value}; give a finite number of at least {lowest}.")
-        if self.label_smoothing >= 1:
-            raise ValueError(f"recipe.label_smoothing is {self.label_smoothing}; give a number from 0 to below 1.")
-        if self.colour > 1:
-            raise ValueError(f"recipe.colour is {self.colour}; give a number from 0 to 1.")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -97,10 +58,10 @@ def fit(
     """Train a new network on images (N, H, W, C) uint8 with labels (N,) int in 0..n_classes-1.
 
     The images stay on the device as uint8 and are augmented there; nothing waits for the device before an epoch ends.
-    Convolutions learn by Muon (Jordan 2024, https://kellerjordan.github.io/posts/muon), all else by SGD; the rates rise
-    for a fifth of the steps, then fall to 0. Same seed, device, precision, number of threads and versions: the same
-    network to the bit. `n_classes` is the largest label + 1 unless given; `precision` that of `choose_precision`;
-    `progress` the text before the bar. Raises ValueError for images and labels that do not belong together.
+    Convolutions learn by Muon, all else by SGD; the rates rise for a fifth of the steps, then fall to 0. Same seed,
+    device, precision, number of threads and versions: the same network to the bit. `n_classes` is the largest label + 1
+    unless given; `precision` that of `choose_precision`; `progress` the text before the bar.
+    Raises ValueError for images and labels that do not belong together.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(images) < 2:
         raise ValueError(
@@ -112,7 +73,7 @@ def fit(
     model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed).to(
         chosen, memory_format=torch.channels_last
     )
-    images, labels = _send(torch.tensor(images), chosen), _send(torch.tensor(labels, dtype=torch.int64), chosen)
+    images, labels = send(torch.tensor(images), chosen), send(torch.tensor(labels, dtype=torch.int64), chosen)
     n_batches = -(-len(images) // recipe.batch_size)
     n_steps = recipe.epochs * n_batches
     # Small gradients would vanish in fp16. Muon looks at directions only; for SGD the rate takes the factor back.
@@ -121,7 +82,7 @@ def fit(
     matrices = set(map(id, convolutions))
     others = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in matrices]
     optimizers = [
-        torch.optim.Muon(convolutions, recipe.learning_rate, weight_decay=0, momentum=0.6, ns_steps=3),
+        Muon(convolutions, recipe.learning_rate),
         torch.optim.SGD(others, recipe.learning_rate / 2 / loss_scale, momentum=0.85, nesterov=True),
     ]
     schedules = [
@@ -170,7 +131,7 @@ def predict_proba(
     probabilities = np.empty((len(images), model.classifier.out_features), np.float32)
     with torch.inference_mode(), _bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
         for start in range(0, len(images), in_chunk):
-            chunk = _send(torch.tensor(images[start : start + in_chunk]), device).permute(0, 3, 1, 2)
+            chunk = send(torch.tensor(images[start : start + in_chunk]), device).permute(0, 3, 1, 2)
             outputs = []
             for batch in chunk.split(batch_size):
                 with _mixed(device, precision):
@@ -186,53 +147,6 @@ def predict_proba(
     return probabilities
 
 
-def augmented_batches(
-    images: torch.Tensor, labels: torch.Tensor, n_batches: int, recipe: Recipe, generator: torch.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield one epoch in random order: batches (B, C, H, W), shifted, flipped, recoloured, cut out, and their labels.
-
-    They are uint8, or float32 of 0 to 255 where the recipe changes colours. The random numbers come from the CPU, so
-    that they are the same on every device, and travel once an epoch.
-    """
-    n, height, width, _ = images.shape
-    draws = torch.stack(
-        [
-            torch.randperm(n, generator=generator),
-            *torch.randint(-recipe.shift, recipe.shift + 1, (2, n), generator=generator),
-            torch.randint(0, 2, (n,), generator=generator) * recipe.flip,
-            torch.randint(0, height, (n,), generator=generator),
-            torch.randint(0, width, (n,), generator=generator),
-        ]
-    )
-    colours = recipe.colour * (2 * torch.rand(3, n, generator=generator) - 1)
-    draws, colours = _send(draws, images.device), _send(colours, images.device)
-    for (order, down, right, flip, row, column), colour in zip(
-        (part.unbind() for part in draws.tensor_split(n_batches, 1)), colours.tensor_split(n_batches, 1), strict=True
-    ):
-        rows, columns = _mirrored(height, down), _mirrored(width, right)
-        columns = torch.where(flip[:, None].bool(), columns.flip(1), columns)
-        batch = images[order[:, None, None], rows[:, :, None], columns[:, None, :]]
-        if recipe.colour:
-            batch = _recoloured(batch.float(), *colour[..., None, None, None])
-        if recipe.cutout:
-            hidden = _near(row, height, recipe.cutout)[:, :, None] & _near(column, width, recipe.cutout)[:, None, :]
-            batch = batch.masked_fill(hidden[..., None], 128)
-        yield batch.permute(0, 3, 1, 2), labels[order]
-
-
-def _recoloured(
-    images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor, saturation: torch.Tensor
-) -> torch.Tensor:
-    """Images (B, H, W, C) float32 with changes of -1 to 1, each (B, 1, 1, 1); 0 for all three changes nothing.
-
-    Saturation moves each pixel from its grey, at twice the strength: half of it makes an image grey or doubles its
-    colours. Contrast moves it from the mean of its image; brightness adds up to 128.
-    """
-    grey, mean = images.mean(3, keepdim=True), images.mean((1, 2, 3), keepdim=True)
-    images = grey + (1 + 2 * saturation) * (images - grey)
-    return (mean + (1 + contrast) * (images - mean) + 128 * brightness).clamp(0, 255)
-
-
 def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, torch.Tensor]]:
     """Views of a batch (B, C, H, W) with weights that add up to 1."""
     views = [(1.0, batch)]
@@ -244,18 +158,6 @@ def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, tor
     return [(weight / 2, each) for weight, view in views for each in (view, view.flip(3))] if flip else views
 
 
-def _mirrored(size: int, offset: torch.Tensor) -> torch.Tensor:
-    """Where each pixel of a shifted row comes from, (B, size): what would lie outside is mirrored at the edge."""
-    position = (torch.arange(size, device=offset.device) + offset[:, None]) % (2 * size - 2)
-    return size - 1 - (size - 1 - position).abs()
-
-
-def _near(centre: torch.Tensor, size: int, side: int) -> torch.Tensor:
-    """Which of `size` pixels lie in a stretch of `side` pixels around each centre: (B, size) bool."""
-    distance = torch.arange(size, device=centre.device) - centre[:, None]
-    return (distance >= -(side // 2)) & (distance < side - side // 2)
-
-
 def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Network:
     """A network with weights drawn from `seed`, and a first layer set from up to 2,000 evenly spaced images."""
     with torch.random.fork_rng(devices=[]):
@@ -264,11 +166,6 @@ def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> N
     some = images[:: -(-len(images) // 2000)]
     model.whiten(torch.tensor(some).permute(0, 3, 1, 2))
     return model
-
-
-def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    # From pinned memory the processor need not wait for the copy.
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _mixed(device: torch.device, precision: str) -> AbstractContextManager:

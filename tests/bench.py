@@ -31,10 +31,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2 as transforms
 
 from alkit import ROOT, training
+from alkit.augmentation import augmented_batches
 from alkit.data import load
 from alkit.samplers import SCORES, Pool, sample
 from alkit.study import load_study, results, versions
-from alkit.training import PRECISIONS, augmented_batches, choose_device, choose_precision, fit, predict_proba
+from alkit.training import PRECISIONS, choose_device, choose_precision, fit, predict_proba
 
 PLAIN_BATCH = 128
 

@@ -10,8 +10,8 @@ from conftest import TINY
 from alkit import store
 from alkit import study as study_module
 from alkit.data import Dataset, Part, split
+from alkit.recipe import Recipe
 from alkit.study import EXPERIMENTS, PROFILES, identity, load_study, read_profile, results, run
-from alkit.training import Recipe
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from alkit import training
+from alkit import augmentation, training
+from alkit.augmentation import augmented_batches
 from alkit.data import load
 from alkit.network import Network
-from alkit.training import Recipe, augmented_batches, choose_device, fit, predict_proba
+from alkit.optimizer import Muon, orthogonal
+from alkit.recipe import Recipe
+from alkit.training import choose_device, fit, predict_proba
 
 RECIPE = Recipe(epochs=5, batch_size=50, width=16, shift=1, flip=False)
 BRIEF = replace(RECIPE, epochs=1, width=4)
@@ -445,7 +448,7 @@ def test_brightness_contrast_and_saturation_change_as_stated():
     zero = torch.zeros(40, 1, 1, 1)
     half = torch.full((40, 1, 1, 1), 0.5)
     pixels = torch.tensor(images).float()
-    recoloured = training._recoloured
+    recoloured = augmentation._recoloured
     torch.testing.assert_close(recoloured(pixels, zero, zero, zero), pixels)
     torch.testing.assert_close(recoloured(pixels, half / 8, zero, zero), pixels + 8)
     mean = pixels.mean((1, 2, 3), keepdim=True)
@@ -491,3 +494,26 @@ def test_the_scale_of_the_weights_stays():
     for weight in [value for name, value in network.stages.named_parameters() if name.endswith("weight")]:
         if weight.ndim == 2:
             assert weight.norm().item() == pytest.approx(len(weight) ** 0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(64, 216), (40, 300), (300, 40)])
+def test_muon_takes_the_steps_of_torch_up_to_its_bf16(shape):
+    random = torch.Generator().manual_seed(0)
+    start, *gradients = torch.randn((5, *shape), generator=random)
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    optimizers = [Muon([ours], 0.1), torch.optim.Muon([theirs], 0.1, weight_decay=0, momentum=0.6, ns_steps=3)]
+    for gradient in gradients:
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    steps = theirs.detach() - start
+    assert (ours.detach() - theirs.detach()).norm() < 0.01 * steps.norm()
+
+
+def test_orthogonal_keeps_the_singular_vectors_and_evens_out_the_singular_values():
+    left, _ = torch.linalg.qr(torch.randn(20, 20, generator=torch.Generator().manual_seed(1)))
+    right, _ = torch.linalg.qr(torch.randn(30, 20, generator=torch.Generator().manual_seed(2)))
+    values = torch.linspace(1, 4, 20)
+    result = left.T @ orthogonal(left * values @ right.T) @ right
+    torch.testing.assert_close(result, torch.diag(result.diagonal()), atol=1e-5, rtol=0)
+    assert 0.6 < result.diagonal().min() <= result.diagonal().max() < 1.25
