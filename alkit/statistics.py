@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.optimize import isotonic_regression
 
 # Figure 1 of Albert Gregus, Active Learning Techniques, November 2021: F1 on the CIFAR-10 test set.
 REPORT_F1 = {
@@ -14,6 +15,8 @@ REPORT_F1 = {
     "full_training_set": 0.885,
 }
 
+ENDS = ("original_label", "full_training_set")
+
 
 def summary(results: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
     """One row an experiment, in order of appearance: n_seeds, mean, standard deviation, 95 % interval of the mean.
@@ -24,16 +27,164 @@ def summary(results: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
     return _mean_and_interval(values.loc[results["experiment"].unique()])
 
 
-def paired_differences(results: pd.DataFrame, baseline: str, metric: str = "f1") -> pd.DataFrame:
+def paired_differences(
+    results: pd.DataFrame, baseline: str, metric: str = "f1", test_noise: dict[str, float] | None = None
+) -> pd.DataFrame:
     """The same table for each experiment minus the baseline with the same seed; the baseline itself is left out.
 
-    Raises ValueError if the baseline is not among the results.
+    `test_noise` is what the choice of test images adds to the standard error of a mean difference, by experiment and 0
+    where absent, as `noise_of_test_set` gives it. `p` is that of the two-sided t test for a difference of 0,
+    `p_holm` the same corrected for the number of rows (Holm 1979). Raises ValueError if the baseline is not among the
+    results.
     """
     values = results.pivot(index="experiment", columns="seed", values=metric)
     if baseline not in values.index:
         raise ValueError(f"baseline is {baseline!r}; give one of {', '.join(values.index)}.")
     others = [experiment for experiment in results["experiment"].unique() if experiment != baseline]
-    return _mean_and_interval(values.loc[others] - values.loc[baseline])
+    noise = pd.Series(test_noise or {}, dtype=float).reindex(others).fillna(0)
+    table = _mean_and_interval(values.loc[others] - values.loc[baseline], noise)
+    error = np.hypot(table["std"] / np.sqrt(table["n_seeds"]), noise)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table["p"] = 2 * stats.t.sf((table["mean"] / error).abs(), table["n_seeds"] - 1)
+    table["p_holm"] = holm(table["p"].to_numpy())
+    return table
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Correct p-values (n,) for being n tests, so that one false alarm among all has its probability (Holm 1979).
+
+    NaN, a test that could not be made, stays NaN and still counts as a test.
+    """
+    order = np.argsort(p)
+    corrected = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order]).clip(max=1)
+    return corrected[np.argsort(order)]
+
+
+def seeds_needed(mean: float, std: float, power: float = 0.8, level: float = 0.05) -> float:
+    """How many seeds a two-sided paired t test needs to find a true mean difference, when seeds spread by `std`.
+
+    It finds it with probability `power`; `level` is the probability of a false alarm. Exact, from the noncentral t
+    distribution (Cohen 1988, chapter 2). NaN where mean or std is NaN, infinity above 100,000 seeds.
+    """
+    if not np.isfinite([mean, std]).all():
+        return np.nan
+    if std == 0 or mean == 0:
+        return 2.0 if mean else np.inf
+
+    def found(n):
+        critical, shift = stats.t.isf(level / 2, n - 1), abs(mean) / std * np.sqrt(n)
+        return stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift)
+
+    # The approximation by the normal distribution needs a few seeds less: a lower end for the search.
+    about = ((stats.norm.isf(level / 2) + stats.norm.ppf(power)) * std / abs(mean)) ** 2
+    if about > 100_000:
+        return np.inf
+    n = max(2, int(about) - 2)
+    while found(n) < power:
+        n += 1
+    return float(n)
+
+
+def noise_of_test_set(
+    labels: np.ndarray, predicted: np.ndarray, baseline: np.ndarray | None = None, n_resamples: int = 1000
+) -> float:
+    """The standard deviation of mean macro F1 that other test images of the same kind would cause.
+
+    `labels` (N,) and `predicted` (runs, N) int in 0..C-1. With `baseline` (runs, N), predictions of the runs that each
+    is paired with, that of the mean difference. By the bootstrap: images are drawn anew with replacement (Efron 1979).
+    """
+    n, n_classes = len(labels), int(labels.max()) + 1
+    generator = np.random.default_rng(0)
+
+    def mean_f1(rows, weights):
+        f1 = 0.0
+        for row in rows:
+            right = np.bincount(labels, weights * (row == labels), n_classes)
+            named = np.bincount(row, weights, n_classes)[:n_classes]
+            f1 += (2 * right / np.maximum(np.bincount(labels, weights, n_classes) + named, 1)).mean() / len(rows)
+        return f1
+
+    values = []
+    for _ in range(n_resamples):
+        weights = np.bincount(generator.integers(0, n, n), minlength=n).astype(float)
+        values.append(mean_f1(predicted, weights) - (0 if baseline is None else mean_f1(baseline, weights)))
+    return float(np.std(values, ddof=1))
+
+
+def gap_closed(results: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
+    """The share of the gap from original_label to full_training_set that each experiment closes, as `summary` does.
+
+    One share a seed, 0 to 1 and beyond; the far end is the mean of full_training_set, which may have fewer seeds.
+    """
+    values = results.pivot(index="experiment", columns="seed", values=metric)
+    start, end = values.loc[ENDS[0]], values.loc[ENDS[1]].mean()
+    others = [name for name in results["experiment"].unique() if name not in ENDS]
+    return _mean_and_interval((values.loc[others] - start) / (end - start))
+
+
+def labels_for(curve: pd.DataFrame, f1: float) -> float:
+    """How many random labels give this mean F1, from a measured curve with columns n_train, f1: one row a run.
+
+    Between the sizes that were measured the mean is interpolated over the logarithm of the number of labels, made
+    rising first. NaN outside of what was measured.
+    """
+    means = curve.groupby("n_train")["f1"].mean()
+    rising = isotonic_regression(means.to_numpy(), weights=curve.groupby("n_train").size().to_numpy()).x
+    if not rising[0] <= f1 <= rising[-1]:
+        return np.nan
+    keep = np.r_[np.diff(rising) > 0, True]
+    return float(np.exp(np.interp(f1, rising[keep], np.log(means.index.to_numpy()[keep]))))
+
+
+def claims(results: pd.DataFrame, test_noise: dict[tuple[str, str], float] | None = None) -> pd.DataFrame:
+    """The claims of the 2021 report, its figures and ours, each with an interval and a verdict. One row a claim.
+
+    A claim of a size ("about 12 points") holds if the whole 95 % interval lies in what the claim means, and does not
+    hold if none of it does. A claim of a direction ("beats random") holds if the difference is above 0 and the t test,
+    corrected for the number of such claims, is below 0.05, and does not hold if it is below 0. Otherwise it cannot be
+    told, and `seeds_needed` says how many seeds could, if mean and spread stay as they are (NaN for a single seed).
+    `test_noise` maps (experiment, baseline) to the `noise_of_test_set` of their difference, 0 if absent.
+    """
+    strategies = [name for name in REPORT_F1 if name not in ENDS]
+    (start, end), at_random = (REPORT_F1[name] for name in ENDS), REPORT_F1["random"]
+
+    def differences(names, baseline):
+        chosen = results[results["experiment"].isin([*names, baseline])]
+        noise = {name: value for (name, other), value in (test_noise or {}).items() if other == baseline}
+        return paired_differences(chosen, baseline, test_noise=noise).loc[names].iterrows()
+
+    rows = [
+        *[
+            _claim(f"{name} gains about 12 points", REPORT_F1[name] - start, row, (0.10, 0.14))
+            for name, row in differences(strategies, ENDS[0])
+        ],
+        *[
+            _claim(f"{name} closes about half of the gap", (REPORT_F1[name] - start) / (end - start), row, (0.4, 0.6))
+            for name, row in gap_closed(results).loc[strategies].iterrows()
+        ],
+        *[
+            _claim(f"{name} beats random", REPORT_F1[name] - at_random, row, (0.0, np.inf))
+            for name, row in differences(strategies[1:], "random")
+        ],
+    ]
+    return pd.DataFrame(rows)
+
+
+def _claim(claim: str, reported: float, row: pd.Series, bounds: tuple[float, float]) -> dict:
+    n, mean, low, high = int(row["n_seeds"]), row["mean"], row["low"], row["high"]
+    nearest = min(abs(mean - bound) for bound in bounds)
+    directed = bounds[1] == np.inf
+    decided = row["p_holm"] < 0.05 if directed else not any(low < bound < high for bound in bounds)
+    needed = np.nan
+    if n > 1 and decided:
+        verdict = "holds" if bounds[0] < mean < bounds[1] else "does not hold"
+    else:
+        needed = seeds_needed(nearest, row["std"])
+        verdict = f"cannot tell with {n} seed{'s' * (n > 1)}"
+        if np.isfinite(needed):
+            verdict += f": {max(needed, n + 1):,.0f} would be needed"
+    figures = {"claim": claim, "report": reported, "ours": mean, "low": low, "high": high, "n_seeds": n}
+    return figures | {"p_holm": row.get("p_holm", np.nan) if directed else np.nan, "verdict": verdict}
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int = 15) -> float:
@@ -48,8 +199,11 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int
     return float(bins.sum().abs().sum() / len(labels))
 
 
-def _mean_and_interval(values: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
-    """Student's t interval over the columns (seeds) of each row; a missing seed is left out."""
+def _mean_and_interval(values: pd.DataFrame, noise: pd.Series | float = 0.0) -> pd.DataFrame:
+    """Student's 95 % interval over the columns (seeds) of each row; a missing seed is left out.
+
+    `noise` is a standard error that all seeds share.
+    """
     n, mean, deviation = values.count(axis=1), values.mean(axis=1), values.std(axis=1)
-    half = stats.t.ppf((1 + confidence) / 2, np.maximum(n - 1, 1)) * deviation / np.sqrt(n)
+    half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * np.hypot(deviation / np.sqrt(n), noise)
     return pd.DataFrame({"n_seeds": n, "mean": mean, "std": deviation, "low": mean - half, "high": mean + half})

@@ -4,8 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.metrics import f1_score
 
-from alkit.statistics import calibration_error, paired_differences, summary
+from alkit.statistics import (
+    calibration_error,
+    claims,
+    gap_closed,
+    holm,
+    labels_for,
+    noise_of_test_set,
+    paired_differences,
+    seeds_needed,
+    summary,
+)
 
 
 def table(**values):
@@ -118,3 +129,137 @@ def test_labels_drawn_from_the_probabilities_are_calibrated():
     overconfident = probabilities**3 / (probabilities**3).sum(1, keepdims=True)
     expected = overconfident.max(1).mean() - probabilities.max(1).mean()
     assert calibration_error(overconfident, drawn) == pytest.approx(expected, abs=0.02)
+
+
+def test_holm_by_hand():
+    # The smallest of three is multiplied by 3, the next by 2, the largest by 1; none may fall below a smaller one.
+    np.testing.assert_allclose(holm(np.array([0.04, 0.01, 0.03])), [0.06, 0.03, 0.06])
+    np.testing.assert_allclose(holm(np.array([0.9, 0.5])), [1, 1])
+    np.testing.assert_allclose(holm(np.array([np.nan, 0.01])), [np.nan, 0.02])
+
+
+def test_differences_have_the_p_values_of_scipy(results):
+    rows = paired_differences(results, "zebra")
+    f1 = columns(results)
+    expected = {name: stats.ttest_rel(f1[name], f1["zebra"]).pvalue for name in rows.index}
+    np.testing.assert_allclose(rows["p"], list(expected.values()))
+    np.testing.assert_allclose(rows["p_holm"], holm(rows["p"].to_numpy()))
+
+
+def simulated(random, n_seeds, effect, seed_std, test_std):
+    """F1 of random and three strategies; differences spread by seed and, shared by all seeds, by test set."""
+    base = random.normal(0.8, 0.01, n_seeds)
+    shift = random.normal(0, test_std, 3) if test_std else np.zeros(3)
+    strategies = {f"s{i}": base + effect + shift[i] + random.normal(0, seed_std, n_seeds) for i in range(3)}
+    return table(random=base, **strategies)
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5])
+def test_intervals_cover_and_false_alarms_are_rare_in_simulated_studies(n_seeds):
+    random, covered, alarms = np.random.default_rng(n_seeds), [], []
+    for _ in range(600):
+        rows = paired_differences(simulated(random, n_seeds, 0.0, 0.005, 0.0), "random")
+        covered += ((rows["low"] <= 0) & (rows["high"] >= 0)).tolist()
+        alarms.append((rows["p_holm"] < 0.05).any())
+    assert 0.93 < np.mean(covered) < 0.97
+    # 5 % at most; three standard errors of 600 simulations on top.
+    assert np.mean(alarms) < 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
+
+
+def test_with_test_noise_the_intervals_cover_what_other_test_images_would_give():
+    random, covered, without = np.random.default_rng(0), [], []
+    for _ in range(250):
+        study = simulated(random, 10, 0.01, 0.005, 0.003)
+        for noise, found in (({f"s{i}": 0.003 for i in range(3)}, covered), (None, without)):
+            rows = paired_differences(study, "random", test_noise=noise)
+            found += ((rows["low"] <= 0.01) & (rows["high"] >= 0.01)).tolist()
+    assert 0.93 < np.mean(covered) < 0.985
+    assert np.mean(without) < 0.75
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.01, 0.01), (-0.004, 0.01), (0.02, 0.004)])
+def test_seeds_needed_find_a_difference_in_four_of_five_simulations(mean, std):
+    n, random = int(seeds_needed(mean, std)), np.random.default_rng(0)
+    found = [stats.ttest_1samp(random.normal(mean, std, (4000, size)), 0, axis=1).pvalue < 0.05 for size in (n, n - 1)]
+    assert np.mean(found[0]) > 0.78
+    assert np.mean(found[1]) < 0.82
+
+
+def test_seeds_needed_of_a_textbook_case_and_at_the_ends():
+    # Cohen 1988, table 2.4.1 asks for 33.4 pairs for d = 0.5 at two-sided 0.05 and power 0.8; exact: 34.
+    assert seeds_needed(0.5, 1.0) == 34
+    assert seeds_needed(0.0, 1.0) == np.inf
+    assert seeds_needed(1e-9, 1.0) == np.inf
+    assert seeds_needed(0.1, 0.0) == 2
+    assert np.isnan(seeds_needed(0.1, np.nan))
+
+
+def test_noise_of_the_test_set_is_that_of_sklearns_f1_over_other_test_sets():
+    random = np.random.default_rng(0)
+
+    def test_set(n):
+        labels = random.integers(0, 3, n)
+        return labels, [
+            np.where(random.random(n) < share, labels, random.integers(0, 3, n)) for share in (0.7, 0.6, 0.7)
+        ]
+
+    sets = [test_set(400) for _ in range(1500)]
+    f1 = np.array([[f1_score(labels, row, average="macro") for row in rows] for labels, rows in sets[:400]])
+    labels, (first, second, third) = sets[-1]
+    assert noise_of_test_set(labels, first[None]) == pytest.approx(f1[:, 0].std(), rel=0.15)
+    difference = noise_of_test_set(labels, np.stack([first, third]), np.stack([second, second]))
+    assert difference == pytest.approx((f1[:, [0, 2]].mean(1) - f1[:, 1]).std(), rel=0.15)
+    assert noise_of_test_set(labels, first[None], first[None]) == 0
+
+
+def test_gap_closed_by_hand():
+    rows = gap_closed(table(original_label=[0.5, 0.6], random=[0.7, 0.7], full_training_set=[0.8, 1.0]))
+    # The far end is 0.9: shares 0.2 / 0.4 and 0.1 / 0.3.
+    assert list(rows.index) == ["random"]
+    assert rows.loc["random", "mean"] == pytest.approx((0.5 + 1 / 3) / 2)
+
+
+def test_labels_for_interpolates_a_rising_curve():
+    curve = pd.DataFrame({"n_train": [1000, 1000, 10_000, 2000, 4000], "f1": [0.5, 0.7, 0.9, 0.71, 0.69]})
+    assert labels_for(curve, 0.6) == pytest.approx(1000)
+    # 0.71 and 0.69 fall, so both count as 0.70; from there to 0.9 half the way on a logarithmic scale.
+    assert labels_for(curve, 0.8) == pytest.approx((4000 * 10_000) ** 0.5)
+    assert np.isnan(labels_for(curve, 0.95))
+    assert np.isnan(labels_for(curve, 0.55))
+
+
+def study_with(random, entropy=(0.10, 0.10, 0.10), n=3):
+    start = np.full(n, 0.65)
+    return table(
+        original_label=start,
+        random=start + random,
+        least_certainty=start + random + np.array([0.020, 0.021, 0.019]),
+        least_certainty_margin=start + random - np.array([0.020, 0.021, 0.019]),
+        entropy=start + np.array(entropy),
+        full_training_set=start + 0.24,
+    )
+
+
+def test_verdicts_follow_from_the_intervals():
+    rows = claims(study_with(np.array([0.12, 0.121, 0.119]), [0.12, 0.13, 0.11])).set_index("claim")
+    assert len(rows) == 11
+    assert rows.loc["random gains about 12 points", "verdict"] == "holds"
+    assert rows.loc["random closes about half of the gap", "verdict"] == "holds"
+    assert rows.loc["least_certainty beats random", "verdict"] == "holds"
+    assert rows.loc["least_certainty_margin beats random", "verdict"] == "does not hold"
+    assert rows.loc["entropy beats random", "verdict"].startswith("cannot tell with 3 seeds")
+    np.testing.assert_allclose(rows.loc["entropy beats random", "report"], 0.004)
+    np.testing.assert_allclose(rows.loc["random closes about half of the gap", "report"], 0.12 / 0.238)
+    far = claims(study_with(np.array([0.05, 0.051, 0.049]))).set_index("claim")
+    assert far.loc["random gains about 12 points", "verdict"] == "does not hold"
+
+
+def test_one_seed_can_tell_nothing():
+    rows = claims(study_with(np.array([0.12, 0.121, 0.119])).query("seed == 0"))
+    assert set(rows["verdict"]) == {"cannot tell with 1 seed"}
+
+
+def test_noise_of_the_test_set_can_take_a_verdict_back():
+    results = study_with(np.array([0.12, 0.121, 0.119]))
+    rows = claims(results, {("least_certainty", "random"): 0.02}).set_index("claim")
+    assert rows.loc["least_certainty beats random", "verdict"].startswith("cannot tell with 3 seeds")
