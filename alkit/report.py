@@ -19,8 +19,9 @@ from papermill.exceptions import PapermillExecutionError
 
 from alkit import ROOT, plots
 from alkit.data import load, split
+from alkit.profiles import load_study
 from alkit.statistics import summary
-from alkit.study import Study, load_study, run_on
+from alkit.study import Study, run_on
 from alkit.training import choose_device
 
 NOTEBOOKS = ROOT / "notebooks"

@@ -33,8 +33,9 @@ from torchvision.transforms import v2 as transforms
 from alkit import ROOT, training
 from alkit.augmentation import augmented_batches
 from alkit.data import load
+from alkit.profiles import load_study
 from alkit.samplers import SCORES, Pool, sample
-from alkit.study import load_study, results, versions
+from alkit.study import results, versions
 from alkit.training import PRECISIONS, choose_device, choose_precision, fit, predict_proba
 
 PLAIN_BATCH = 128
@@ -298,7 +299,7 @@ def samplers():
 def memory(study, _):
     """Peak memory of a process that does a run of the profile with every kind of experiment, for one epoch each."""
     code = (
-        "import sys; from alkit.data import load; from alkit.study import load_study, results, versions\n"
+        "import sys; from alkit.data import load; from alkit.profiles import load_study; from alkit.study import results\n"
         "brief = {name: {'epochs': 1} for name in ('default', 'original_label', 'full_training_set')}\n"
         "study = load_study(sys.argv[1], data=sys.argv[2], device=sys.argv[3], seeds=[0], recipes=brief)\n"
         "results(study, load(study.data), ('original_label', 'entropy', 'full_training_set'))"

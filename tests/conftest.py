@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from alkit.data import load
-from alkit.study import load_study
+from alkit.profiles import load_study
 
 TINY = Path(__file__).with_name("tiny.yaml")
 

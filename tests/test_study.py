@@ -10,8 +10,9 @@ from conftest import TINY
 from alkit import store
 from alkit import study as study_module
 from alkit.data import Dataset, Part, split
+from alkit.profiles import PROFILES, load_study, read_profile
 from alkit.recipe import Recipe
-from alkit.study import EXPERIMENTS, PROFILES, identity, load_study, read_profile, results, run
+from alkit.study import EXPERIMENTS, identity, results, run
 
 
 @pytest.fixture
@@ -220,3 +221,41 @@ def test_the_profiles_are_studies_and_cifar10_has_the_sizes_of_the_report():
     assert {load_study(path.stem).profile for path in PROFILES.glob("*.yaml")} == {"quick", "cifar10"}
     study = load_study("cifar10")
     assert (study.data, study.n_labelled, study.n_query) == ("cifar10", 1000, 5000)
+
+
+def test_rounds_pick_from_what_is_left_by_the_model_of_the_round_before(study, digits, fits):
+    study = replace(study, n_query=20, n_rounds=4, seeds=(0,))
+    curve = results(study, digits, ("original_label", "entropy"), every_round=True)
+    assert fits == curve["n_train"].tolist() == [60, 65, 70, 75, 80]
+    runs = [run(study, digits, "entropy", 0, number) for number in (1, 2, 3, 4)]
+    before = run(study, digits, "original_label", 0)
+    earlier = np.empty(0, int)
+    for done in runs:
+        p = before.arrays["pool_probabilities"].astype(float)
+        scores = -np.sum(p * np.log(np.maximum(p, 1e-300)), axis=1)
+        scores[earlier] = -1
+        assert done.arrays["picks"].tolist() == [*earlier, *np.argsort(-scores.round(12), kind="stable")[:5]]
+        before, earlier = done, done.arrays["picks"]
+    assert "pool_probabilities" not in done.arrays
+    assert len(fits) == 5
+
+
+def test_one_round_is_the_study_without_rounds_and_its_picks_differ_from_those_in_rounds(study, digits):
+    once = run(replace(study, n_rounds=1), digits, "random", 0)
+    assert once.record == run(study, digits, "random", 0).record
+    rounds = run(replace(study, n_rounds=2), digits, "random", 0)
+    picks = rounds.arrays["picks"]
+    assert len(np.unique(picks)) == len(picks) == 20
+    assert picks[:10].tolist() == once.arrays["picks"][:10].tolist()
+    assert picks[10:].tolist() != once.arrays["picks"][10:].tolist()
+
+
+@pytest.mark.parametrize(("n_rounds", "error"), [(0, TypeError), (2.0, TypeError), (3, ValueError)])
+def test_rounds_that_cannot_be_are_refused(study, n_rounds, error):
+    with pytest.raises(error, match="n_rounds is"):
+        replace(study, n_rounds=n_rounds)
+
+
+def test_a_round_that_is_not_there_is_refused(study, digits):
+    with pytest.raises(ValueError, match="round_number is 2; give 1 to 1"):
+        run(study, digits, "entropy", 0, 2)
