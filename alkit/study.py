@@ -74,8 +74,8 @@ def run(study: Study, dataset: Dataset, experiment: str, seed: int, round_number
     name = store.key(identity(study, dataset, experiment, seed, round_number))
     done = store.read(name)
     if done is None:
-        before = _before(study, experiment, round_number)
-        base = run(study, dataset, before[0], seed, before[1]) if before else None
+        asked = before(study, experiment, round_number)
+        base = run(study, dataset, asked[0], seed, asked[1]) if asked else None
         done = compute(study, dataset, experiment, seed, round_number, base)
         store.write(name, done)
     return done
@@ -92,7 +92,7 @@ def results(
         run(study, dataset, experiment, seed, round_number).record
         for seed in study.seeds
         for experiment in experiments
-        for round_number in (_rounds(study, experiment) if every_round else (None,))
+        for round_number in (rounds(study, experiment) if every_round else (None,))
     ]
     columns = [
         "experiment", "seed", "n_train", "f1", "accuracy", "seconds", "dataset", "fingerprint", "device", "precision",
@@ -116,8 +116,8 @@ def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_n
     if experiment != "full_training_set":
         what["n_labelled"] = study.n_labelled
     if experiment in SAMPLERS:
-        before, number = _before(study, experiment, round_number)
-        what |= {"n_query": study.n_query, "base": identity(study, dataset, before, seed, number)}
+        asked, number = before(study, experiment, round_number)
+        what |= {"n_query": study.n_query, "base": identity(study, dataset, asked, seed, number)}
         if study.n_rounds > 1:
             what |= {"n_rounds": study.n_rounds, "round": round_number or study.n_rounds}
     return what
@@ -194,12 +194,13 @@ def versions() -> str:
     return f"python {platform.python_version()} {packages} alkit {__version__}"
 
 
-def _rounds(study: Study, experiment: str) -> range | tuple[None]:
-    return range(1, study.n_rounds + 1) if experiment in SAMPLERS else (None,)
+def rounds(study: Study, experiment: str) -> list[int | None]:
+    """The rounds of an experiment, from 1; None stands for an experiment that picks nothing."""
+    return [*range(1, study.n_rounds + 1)] if experiment in SAMPLERS else [None]
 
 
-def _before(study: Study, experiment: str, round_number: int | None) -> tuple[str, int | None] | None:
-    """Experiment and round whose model a run asks, None for a run that asks none."""
+def before(study: Study, experiment: str, round_number: int | None) -> tuple[str, int | None] | None:
+    """The experiment and the round whose model a run asks; None for a run that asks none."""
     if experiment not in SAMPLERS:
         return None
     number = study.n_rounds if round_number is None else round_number

@@ -299,7 +299,8 @@ def samplers():
 def memory(study, _):
     """Peak memory of a process that does a run of the profile with every kind of experiment, for one epoch each."""
     code = (
-        "import sys; from alkit.data import load; from alkit.profiles import load_study; from alkit.study import results\n"
+        "import sys; from alkit.data import load; from alkit.study import results\n"
+        "from alkit.profiles import load_study\n"
         "brief = {name: {'epochs': 1} for name in ('default', 'original_label', 'full_training_set')}\n"
         "study = load_study(sys.argv[1], data=sys.argv[2], device=sys.argv[3], seeds=[0], recipes=brief)\n"
         "results(study, load(study.data), ('original_label', 'entropy', 'full_training_set'))"

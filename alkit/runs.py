@@ -1,0 +1,94 @@
+"""All runs of a study, several at a time: in processes of this machine, or on a cluster."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+from joblib import Parallel, delayed, parallel_config
+from tqdm import tqdm
+
+from alkit import store
+from alkit.data import Dataset
+from alkit.store import Run
+from alkit.study import EXPERIMENTS, Study, before, compute, identity, rounds, run
+
+Task = tuple[str, int, int | None]  # experiment, seed, round
+
+
+def run_all(
+    study: Study,
+    dataset: Dataset,
+    experiments: tuple[str, ...] = EXPERIMENTS,
+    *,
+    jobs: int = 1,
+    cluster: str | None = None,
+) -> None:
+    """Do every run of a study that was not done before; each is recorded as it ends.
+
+    `jobs` runs at a time, each in a process of this machine; -1 is one for each processor core. `cluster` is the
+    address of a dask scheduler, such as "tcp://10.0.0.1:8786". Its workers need the kit, but neither the data nor a
+    store: both stay here. Start each with one thread (`dask worker --nthreads 1`), for each thread takes a run.
+    Raises ModuleNotFoundError without dask, and OSError if no scheduler answers at that address.
+    """
+    names = {}
+    for task in (
+        (name, seed, number) for seed in study.seeds for name in experiments for number in rounds(study, name)
+    ):
+        while task and task not in names:
+            names[task] = store.key(identity(study, dataset, *task))
+            task = _asked(study, task)
+    waiting = [task for task, name in names.items() if store.read(name) is None]
+    with tqdm(total=len(names), initial=len(names) - len(waiting), desc="runs", unit="run", file=sys.stdout) as bar:
+        if jobs == 1 and not cluster:
+            for task in waiting:
+                run(study, dataset, *task)
+                bar.update()
+            return
+        with _on(cluster, jobs, dataset) as parallel:
+            while waiting:
+                ready = [task for task in waiting if _asked(study, task) not in waiting]
+                # The longest last runs would leave the other processes idle, so they start first.
+                ready.sort(key=lambda task: task[0] != "full_training_set")
+                calls = (delayed(_compute)(study, dataset, task, _base(study, dataset, task)) for task in ready)
+                for task, done in parallel(calls):
+                    store.write(names[task], done)
+                    waiting.remove(task)
+                    bar.update()
+
+
+def _asked(study: Study, task: Task) -> Task | None:
+    """The run whose model a run asks."""
+    experiment, seed, number = task
+    asked = before(study, experiment, number)
+    return asked and (asked[0], seed, asked[1])
+
+
+def _base(study: Study, dataset: Dataset, task: Task) -> Run | None:
+    asked = _asked(study, task)
+    return asked and store.read(store.key(identity(study, dataset, *asked)))
+
+
+def _compute(study: Study, dataset: Dataset, task: Task, base: Run | None) -> tuple[Task, Run]:
+    # Many progress bars at once cannot be read.
+    with redirect_stdout(io.StringIO()):
+        return task, compute(study, dataset, *task, base)
+
+
+@contextmanager
+def _on(cluster: str | None, jobs: int, dataset: Dataset) -> Iterator[Parallel]:
+    if cluster is None:
+        with Parallel(jobs, return_as="generator_unordered") as parallel:
+            yield parallel
+        return
+    try:
+        from dask.distributed import Client
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('cluster needs dask; install it with: pip install "dask[distributed]"') from error
+    # The data set is sent once, not with every run.
+    with (
+        Client(cluster, timeout=10),
+        parallel_config("dask", n_jobs=-1, scatter=[dataset]),
+        Parallel(return_as="generator_unordered") as parallel,
+    ):
+        yield parallel

@@ -1,0 +1,80 @@
+"""Many runs: in order, in processes, and on a cluster, with the same records."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from dask.distributed import LocalCluster
+
+from alkit import store
+from alkit import study as study_module
+from alkit.runs import run_all
+from alkit.study import results
+
+EXPERIMENTS = ("original_label", "random", "entropy", "full_training_set")
+
+
+def kept(folder):
+    """All runs in a folder, apart from what differs between two times of day."""
+    runs = {path.stem: store.read(path.stem) for path in folder.glob("*.json")}
+    return {
+        name: (
+            {key: value for key, value in done.record.items() if key not in ("seconds", "day")},
+            {key: value.tobytes() for key, value in done.arrays.items()},
+        )
+        for name, done in runs.items()
+    }
+
+
+@pytest.fixture
+def rounds(study):
+    return replace(study, n_rounds=2)
+
+
+@pytest.fixture
+def in_order(rounds, digits, tmp_path, monkeypatch):
+    """What one run after the other gives, on one thread, as each worker has."""
+    threads = torch.get_num_threads()
+    with monkeypatch.context() as patch:
+        patch.setenv("ALKIT_RECORDS", str(tmp_path / "in order"))
+        torch.set_num_threads(1)
+        run_all(rounds, digits, EXPERIMENTS)
+        torch.set_num_threads(threads)
+        return kept(tmp_path / "in order")
+
+
+def test_runs_in_order_are_those_of_results_and_are_then_read(rounds, digits, records, monkeypatch):
+    run_all(rounds, digits, EXPERIMENTS)
+    assert len(kept(records)) == 2 * (1 + 2 + 2 + 1)
+    monkeypatch.setattr(study_module, "fit", None)
+    run_all(rounds, digits, EXPERIMENTS)
+    table = results(rounds, digits, EXPERIMENTS, every_round=True)
+    assert table["n_train"].tolist() == [60, 70, 80, 70, 80, 1297] * 2
+
+
+def test_two_processes_give_the_records_of_one_and_finish_what_was_begun(
+    rounds, digits, in_order, records, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    run_all(rounds, digits, ("entropy",), jobs=2)
+    begun = {path: path.stat().st_mtime_ns for path in records.glob("*")}
+    assert len(begun) == 2 * 2 * (1 + 2)
+    run_all(rounds, digits, EXPERIMENTS, jobs=2)
+    assert kept(records) == in_order
+    assert begun.items() <= {path: path.stat().st_mtime_ns for path in records.glob("*")}.items()
+
+
+def test_a_dask_cluster_of_two_processes_gives_the_records_of_one(
+    rounds, digits, in_order, records, monkeypatch, tmp_path
+):
+    # A worker that looked for records or kept some itself would do it there.
+    elsewhere = {"ALKIT_RECORDS": str(tmp_path / "elsewhere"), "OMP_NUM_THREADS": "1"}
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, env=elsewhere) as cluster:
+        run_all(rounds, digits, EXPERIMENTS, cluster=cluster.scheduler_address)
+    assert kept(records) == in_order
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_cluster_that_does_not_answer_is_named(rounds, digits):
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:1"):
+        run_all(rounds, digits, cluster="tcp://127.0.0.1:1")
