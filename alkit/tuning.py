@@ -1,0 +1,205 @@
+"""The hyper-parameter search: Optuna proposes recipes, cross-validation on the labelled images judges them."""
+
+import hashlib
+import json
+import os
+import socket
+import sys
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pandas as pd
+import psutil
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sklearn.metrics import f1_score
+from sklearn.model_selection import StratifiedKFold
+from tqdm import tqdm
+
+from alkit import store
+from alkit.data import Dataset, Part, split
+from alkit.recipe import Recipe
+from alkit.study import Study, identity, run
+from alkit.training import fit, predict_proba
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def search(
+    study: Study,
+    dataset: Dataset,
+    experiment: str,
+    n_trials: int,
+    *,
+    selection: str = "validation",
+    fidelity: float = 1.0,
+    n_folds: int | None = None,
+    seed: int = 0,
+    storage: str | None = None,
+) -> pd.DataFrame:
+    """Try recipes for an experiment until `n_trials` are finished, the study's own first; return one row a trial.
+
+    Columns: `validation_f1`, `test_f1`, `given_up` (after a fold that was worse than the median of earlier trials),
+    `seconds`, and what was tried, from which `best` makes a recipe. Trials done before are read, not repeated: a search
+    that was stopped ends as if it had not been.
+    selection: "validation" proposes recipes by a tree-structured Parzen estimator of validation F1 and never looks at
+    the test set. "test" draws recipes at random and scores each by both: it is there to measure what choosing on the
+    test set adds. fidelity: share of the recipe's epochs that a trial trains for, above 0 to 1. n_folds: into how many
+    parts the labelled images are split, each of which validates once; 5 for original_label and 2 where picks, which
+    only ever train, outnumber them. storage: a database URL that Optuna takes, which several machines may share; a file
+    among the records unless given. Raises ValueError for a parameter that is not accepted.
+    """
+    if selection not in ("validation", "test") or n_trials < 1 or not 0 < fidelity <= 1:
+        raise ValueError(
+            f"selection is {selection!r}, n_trials {n_trials}, fidelity {fidelity}; give validation or test, at least "
+            "one trial, and a share above 0 to 1."
+        )
+    n_folds = n_folds or (5 if experiment == "original_label" else 2)
+    recipe = study.recipes[experiment]
+    ranges = space(recipe, dataset.train.images.shape[1:])
+    what = [identity(study, dataset, experiment, seed), selection, fidelity, n_folds]
+    store.folder().mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    tuner = optuna.create_study(
+        study_name=f"{experiment} {hashlib.sha256(json.dumps(what).encode()).hexdigest()[:20]}",
+        storage=storage or f"sqlite:///{store.folder() / 'search.db'}",
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(),
+        load_if_exists=True,
+    )
+    labelled, added = _training_images(study, dataset, experiment, seed)
+    clashes = 0
+    with tqdm(total=n_trials, desc=f"search, {experiment}", unit="trial", file=sys.stdout, ascii=True) as bar:
+        while (n := len(tuner.get_trials(states=FINISHED))) < n_trials:
+            bar.update(n - bar.n)
+            if n == 0 and not tuner.get_trials(states=(TrialState.WAITING,)):
+                tuner.enqueue_trial({name: getattr(recipe, name) for name in ranges})
+            # A proposal follows from the finished trials and this seed alone, whatever was interrupted before.
+            tuner.sampler = _sampler(selection, [seed, n, len(_running_elsewhere(tuner)), clashes])
+            trial = tuner.ask(ranges)
+            trial.set_user_attr("process", [socket.gethostname(), os.getpid()])
+            if any(other.params == trial.params for other in _running_elsewhere(tuner)):
+                # Two processes asked at the same moment.
+                tuner.tell(trial, state=TrialState.FAIL)
+                clashes += trial.number
+                continue
+            tried = replace(recipe, **trial.params, epochs=max(1, round(fidelity * recipe.epochs)))
+            try:
+                f1 = validate(labelled, added, tried, n_folds, seed, study.device, selection == "validation" and trial)
+                trial.set_user_attr("validation_f1", f1)
+                if selection == "test":
+                    f1 = _score(labelled + added, dataset.test, tried, seed, study.device)
+                    trial.set_user_attr("test_f1", f1)
+                tuner.tell(trial, f1)
+            except optuna.TrialPruned:
+                tuner.tell(trial, state=TrialState.PRUNED)
+            except FloatingPointError:  # the training diverged
+                tuner.tell(trial, 0.0)
+        bar.update(n_trials - bar.n)
+    return pd.DataFrame([_row(trial) for trial in tuner.get_trials(states=FINISHED)[:n_trials]])
+
+
+def best(trials: pd.DataFrame, recipe: Recipe, by: str = "validation_f1") -> Recipe:
+    """The recipe, with its own epochs, of the trial that scored highest; of equals, the first."""
+    row = trials.loc[trials[by].idxmax()]
+    return replace(recipe, **{name: type(getattr(recipe, name))(row[name]) for name in space(recipe, (8, 8, 1))})
+
+
+def space(recipe: Recipe, image_shape: tuple[int, int, int]) -> dict[str, BaseDistribution]:
+    """What is searched, and between which values, the recipe's own among them.
+
+    Epochs and width are the budget, and whether images may be flipped one knows.
+    """
+    side = min(image_shape[:2])
+    ranges = {
+        "batch_size": (16, 512),
+        "learning_rate": (0.02, 0.5),
+        "label_smoothing": (0.0, 0.3),
+        "shift": (0, side // 8),
+        "cutout": (0, side // 2),
+        "colour": (0.0, 1.0),
+    }
+    distributions = {}
+    for name, (low, high) in ranges.items():
+        kind = IntDistribution if isinstance(low, int) else FloatDistribution
+        own = getattr(recipe, name)
+        distributions[name] = kind(min(low, own), max(high, own), log=name in ("batch_size", "learning_rate"))
+    return distributions
+
+
+def validate(
+    labelled: Part,
+    added: Part,
+    recipe: Recipe,
+    n_folds: int,
+    seed: int,
+    device: str = "auto",
+    trial: Trial | None = None,
+) -> float:
+    """Macro F1 on the labelled images, each predicted by a network that was trained without its fold, but on all added.
+
+    A `trial` is told the F1 after each fold. Raises optuna.TrialPruned if it is to be given up.
+    """
+    predicted = np.empty_like(labelled.labels)
+    done = np.empty(0, np.int64)
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer images than folds is in some of them only, which does no harm.
+        warnings.simplefilter("ignore", UserWarning)
+        split_up = list(folds.split(labelled.labels, labelled.labels))
+    for fold, (others, held_out) in enumerate(split_up):
+        predicted[held_out] = _predict(labelled[others] + added, labelled[held_out], recipe, seed, device)
+        done = np.concatenate([done, held_out])
+        f1 = f1_score(labelled.labels[done], predicted[done], average="macro")
+        if trial:
+            trial.report(f1, fold)
+            if fold + 1 < n_folds and trial.should_prune():
+                raise optuna.TrialPruned
+    return float(f1)
+
+
+def _predict(train: Part, images: Part, recipe: Recipe, seed: int, device: str) -> np.ndarray:
+    n_classes = max(train.labels.max(), images.labels.max()) + 1
+    model = fit(train.images, train.labels, recipe, seed, device, n_classes=int(n_classes))
+    return predict_proba(model, images.images, flip=recipe.flip, shift=min(recipe.shift, 1)).argmax(1)
+
+
+def _score(train: Part, test: Part, recipe: Recipe, seed: int, device: str) -> float:
+    return float(f1_score(test.labels, _predict(train, test, recipe, seed, device), average="macro"))
+
+
+def _training_images(study: Study, dataset: Dataset, experiment: str, seed: int) -> tuple[Part, Part]:
+    """The labelled images, and what the experiment adds to them."""
+    parts = split(dataset, study.n_labelled)
+    if experiment == "full_training_set":
+        return parts.labelled, parts.pool
+    picks = np.empty(0, np.int64)
+    if experiment != "original_label":
+        picks = run(study, dataset, experiment, seed).arrays["picks"]
+    return parts.labelled, parts.pool[picks]
+
+
+def _sampler(selection: str, seed: list[int]) -> optuna.samplers.BaseSampler:
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    if selection == "test":
+        return optuna.samplers.RandomSampler(number)
+    return optuna.samplers.TPESampler(seed=number, n_startup_trials=5, multivariate=True, constant_liar=False)
+
+
+def _running_elsewhere(tuner: optuna.Study) -> list[FrozenTrial]:
+    """The trials that other processes are at; not those of processes of this machine that have ended."""
+    here = socket.gethostname(), os.getpid()
+    running = []
+    for trial in tuner.get_trials(states=(TrialState.RUNNING,)):
+        host, process = trial.user_attrs.get("process", here)
+        if host != here[0] or (process != here[1] and psutil.pid_exists(process)):
+            running.append(trial)
+    return running
+
+
+def _row(trial: FrozenTrial) -> dict:
+    scores = {name: trial.user_attrs.get(name, np.nan) for name in ("validation_f1", "test_f1")}
+    seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
+    return scores | {"given_up": trial.state == TrialState.PRUNED, "seconds": seconds} | trial.params

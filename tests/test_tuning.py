@@ -1,0 +1,175 @@
+"""The search: what judges a recipe, what it never looks at, and that stops and company change nothing."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+from alkit import tuning
+from alkit.data import split
+from alkit.recipe import Recipe
+from alkit.study import run
+from alkit.tuning import best, search, space, validate
+
+SEARCH = """
+import sys
+from alkit.data import load
+from alkit.profiles import load_study
+from alkit.tuning import search
+storage = sys.argv[4] if len(sys.argv) > 4 else None
+search(load_study(sys.argv[1]), load("digits"), sys.argv[2], int(sys.argv[3]), storage=storage)
+"""
+
+
+def searching(experiment, n_trials, *storage):
+    tiny = str(Path(__file__).with_name("tiny.yaml"))
+    return subprocess.Popen([sys.executable, "-c", SEARCH, tiny, experiment, str(n_trials), *storage])
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The training images and the predicted images of every fit."""
+    seen, predict = [], tuning._predict
+
+    def watched(train, images, *arguments):
+        seen.append((train, images))
+        return predict(train, images, *arguments)
+
+    monkeypatch.setattr(tuning, "_predict", watched)
+    return seen
+
+
+def same(part, *parts):
+    images = np.concatenate([other.images for other in parts])
+    return sorted(map(bytes, part.images)) == sorted(map(bytes, images))
+
+
+def test_folds_of_the_labelled_validate_and_picks_only_train(digits, study, seen):
+    parts = split(digits, 60)
+    picks = parts.pool[:20]
+    f1 = validate(parts.labelled, picks, study.recipes["random"], 3, 0)
+    assert len(seen) == 3
+    predicted = np.empty(60, int)
+    for train, held_out in seen:
+        assert same(train, picks, *[other for _, other in seen if other is not held_out])
+        where = [
+            next(i for i, image in enumerate(parts.labelled.images) if (image == one).all()) for one in held_out.images
+        ]
+        model = tuning.fit(train.images, train.labels, study.recipes["random"], 0, n_classes=10)
+        predicted[where] = tuning.predict_proba(model, held_out.images, shift=1).argmax(1)
+    assert same(parts.labelled, *[held_out for _, held_out in seen])
+    assert f1 == pytest.approx(f1_score(parts.labelled.labels, predicted, average="macro"))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "n_train"), [("original_label", 48), ("entropy", 50), ("full_training_set", 1267)]
+)
+def test_a_search_never_looks_at_the_test_set(digits, study, seen, experiment, n_train):
+    trials = search(study, digits, experiment, 2)
+    assert trials["test_f1"].isna().all()
+    labelled = set(map(bytes, split(digits, 60).labelled.images))
+    assert all(set(map(bytes, images.images)) <= labelled for _, images in seen)
+    assert len(seen[0][0]) == n_train
+    if experiment == "entropy":
+        picks = split(digits, 60).pool[run(study, digits, "entropy", 0).arrays["picks"]]
+        assert all(set(map(bytes, picks.images)) <= set(map(bytes, train.images)) for train, _ in seen)
+
+
+def test_selection_by_test_scores_each_trial_by_both_and_draws_at_random(digits, study, seen):
+    trials = search(study, digits, "original_label", 3, selection="test", n_folds=2)
+    assert trials[["validation_f1", "test_f1"]].notna().all(axis=None)
+    train, images = seen[2]
+    assert same(train, split(digits, 60).labelled)
+    assert same(images, digits.test)
+    other = search(replace(study, n_query=1), digits, "random", 3, selection="test", n_folds=2)
+    pd.testing.assert_frame_equal(trials[list(tuning.space(Recipe(), (8, 8, 1)))].iloc[1:], other.iloc[1:, 4:])
+
+
+def test_the_own_recipe_comes_first_and_the_best_is_found_again(digits, study):
+    own = replace(study.recipes["original_label"], learning_rate=0.9, shift=3, batch_size=1000)
+    study = replace(study, recipes=study.recipes | {"original_label": own})
+    trials = search(study, digits, "original_label", 3)
+    assert best(trials.iloc[:1], own) == own
+    chosen = best(trials, own)
+    row = trials.loc[trials["validation_f1"].idxmax()]
+    assert (chosen.epochs, chosen.width, chosen.flip) == (own.epochs, own.width, own.flip)
+    assert (chosen.batch_size, chosen.learning_rate) == (row["batch_size"], row["learning_rate"])
+    assert type(chosen.batch_size) is int
+    assert validate(*tuning._training_images(study, digits, "original_label", 0), chosen, 5, 0) == row["validation_f1"]
+
+
+def test_fewer_epochs_search_for_a_recipe_with_all_of_them(digits, study, monkeypatch):
+    recipe = replace(study.recipes["original_label"], epochs=8)
+    study, epochs, predict = replace(study, recipes=study.recipes | {"original_label": recipe}), [], tuning._predict
+    monkeypatch.setattr(tuning, "_predict", lambda *given: epochs.append(given[2].epochs) or predict(*given))
+    assert best(search(study, digits, "original_label", 1, fidelity=0.25), recipe).epochs == 8
+    assert set(epochs) == {2}
+
+
+def test_a_diverged_trial_scores_nothing_and_the_search_goes_on(digits, study, monkeypatch):
+    def diverged(*_):
+        raise FloatingPointError
+
+    monkeypatch.setattr(tuning, "_predict", diverged)
+    assert len(search(study, digits, "original_label", 2)) == 2
+
+
+def test_what_is_worse_than_the_median_is_given_up(digits, study, monkeypatch):
+    scores = iter([1.0] * 5 * 5 + [0.0] * 100)
+    monkeypatch.setattr(tuning, "f1_score", lambda *_, **__: next(scores))
+    trials = search(study, digits, "original_label", 7)
+    assert trials["given_up"].tolist() == [False] * 5 + [True] * 2
+    assert trials["validation_f1"].isna().tolist() == trials["given_up"].tolist()
+
+
+def test_a_killed_search_ends_as_if_it_had_not_been(digits, study, records, tmp_path, monkeypatch):
+    whole = search(study, digits, "original_label", 9)
+    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "killed"))
+    for at_least in (2, 6):
+        process = searching("original_label", 9)
+        while process.poll() is None and len(finished(tmp_path / "killed")) < at_least:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert 6 <= len(finished(tmp_path / "killed")) < 9
+    resumed = search(study, digits, "original_label", 9)
+    pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"))
+    recipe = study.recipes["original_label"]
+    assert best(resumed, recipe) == best(whole, recipe)
+
+
+def finished(folder):
+    try:
+        (study,) = tuning.optuna.get_all_study_names(f"sqlite:///{folder / 'search.db'}")
+        return tuning.optuna.load_study(study_name=study, storage=f"sqlite:///{folder / 'search.db'}").get_trials(
+            states=tuning.FINISHED
+        )
+    except Exception:  # not there yet
+        return []
+
+
+def test_two_processes_share_one_database_and_its_trials(digits, study, tmp_path):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    search(study, digits, "original_label", 1, storage=url)
+    processes = [searching("original_label", 8, url) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    trials = search(study, digits, "original_label", 8, storage=url)
+    assert trials["learning_rate"].nunique() == len(trials) == 8
+
+
+@pytest.mark.parametrize("wrong", [{"selection": "best"}, {"n_trials": 0}, {"fidelity": 0.0}, {"fidelity": 1.5}])
+def test_wrong_parameters_are_refused(digits, study, wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}.*give validation or test"):
+        search(study, digits, "original_label", **{"n_trials": 1} | wrong)
+
+
+def test_space_goes_with_the_images():
+    assert (space(Recipe(shift=1), (8, 8, 1))["shift"].high, space(Recipe(), (32, 32, 3))["shift"].high) == (1, 4)
+    assert space(Recipe(), (96, 96, 3))["cutout"].high == 48
