@@ -1,6 +1,6 @@
 """Profiles: papermill parameter files, each of which describes a study."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import yaml
 from IPython import get_ipython
 
 from alkit import ROOT
+from alkit.data import replace_file
 from alkit.recipe import Recipe
 from alkit.study import EXPERIMENTS, Study
 
@@ -63,6 +64,15 @@ def read_profile(profile: str) -> dict:
     ):
         raise ValueError(f"{path} needs an entry `profile: {path.stem}` and a mapping `recipes`.")
     return values
+
+
+def write_profile(path: Path, study: Study, comment: str) -> None:
+    """Write a study as a profile, named like its file, with a comment on top."""
+    values = asdict(replace(study, profile=path.stem))
+    values["seeds"] = list(study.seeds)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
+    replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))
 
 
 def _recipes(given: dict[str, dict]) -> dict[str, Recipe]:

@@ -18,8 +18,9 @@ from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
 from alkit import ROOT, plots
-from alkit.data import load, split
+from alkit.data import Dataset, load, split
 from alkit.profiles import load_study
+from alkit.runs import run_all
 from alkit.statistics import summary
 from alkit.study import Study, run_on
 from alkit.training import choose_device
@@ -42,12 +43,15 @@ def report(
     output: Path | None = None,
     show_code: bool = True,
     publish: bool = False,
+    jobs: int = 1,
+    cluster: str | None = None,
 ) -> Path:
     """Execute every notebook with a profile and return the index page; runs done before are read, not repeated.
 
     seeds: use seeds 0 to seeds - 1. device, data: in place of the profile's. output: a folder, reports/<profile> unless
-    given. publish: also copy the chart and tables to figures/. All parameters are checked before the first notebook.
-    Raises ReportError if a notebook fails, otherwise what `load_study`, `load` and `split` raise.
+    given. publish: also copy the chart and tables to figures/. jobs, cluster: as `run_all` takes them.
+    All parameters are checked before the first notebook. Raises ReportError if a notebook fails, otherwise what
+    `load_study`, `load`, `split` and `run_all` raise.
     """
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds is {seeds}; give how many seeds, at least 1.")
@@ -55,7 +59,9 @@ def report(
         profile = str(Path(profile).resolve())
     changes = {"data": data, "seeds": seeds and list(range(seeds)), "device": device}
     study = load_study(profile, **changes)
-    _check(study)
+    dataset = _check(study)
+    if jobs != 1 or cluster:
+        run_all(study, dataset, jobs=jobs, cluster=cluster)
     if Path(study.data).is_file():
         changes["data"] = str(Path(study.data).resolve())  # notebooks run in another folder
     output = Path(output or ROOT / "reports" / study.profile).resolve()
@@ -91,12 +97,14 @@ def report(
     return index
 
 
-def _check(study: Study) -> None:
+def _check(study: Study) -> Dataset:
     """Find before the first notebook what would stop a later one."""
     choose_device(study.device)
-    parts = split(load(study.data), study.n_labelled)
+    dataset = load(study.data)
+    parts = split(dataset, study.n_labelled)
     if study.n_query > len(parts.pool):
         raise ValueError(f"n_query is {study.n_query}, but the pool has {len(parts.pool)} images; choose fewer.")
+    return dataset
 
 
 @contextmanager

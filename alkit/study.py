@@ -31,7 +31,8 @@ class Study:
     data: what `alkit.data.load` takes. n_labelled: images labelled at the start. n_query: images each strategy picks,
     in n_rounds equal parts: after each but the last a new model is trained on what is labelled by then, and asked.
     seeds: one base model and one run of every experiment for each. device: what `choose_device` takes. recipes: one
-    for each of EXPERIMENTS. Raises TypeError or ValueError for a value of the wrong type or out of range.
+    for each of EXPERIMENTS. n_trials, fidelity: how many recipes a search tries for each experiment, and for which
+    share of their epochs. Raises TypeError or ValueError for a value of the wrong type or out of range.
     """
 
     profile: str
@@ -42,15 +43,19 @@ class Study:
     device: str
     recipes: dict[str, Recipe]
     n_rounds: int = 1
+    n_trials: int = 20
+    fidelity: float = 1.0
 
     def __post_init__(self):
         for name in ("profile", "data", "device"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} is {getattr(self, name)!r}; give a text.")
-        for name in ("n_labelled", "n_query", "n_rounds"):
+        for name in ("n_labelled", "n_query", "n_rounds", "n_trials"):
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise TypeError(f"{name} is {value!r}; give a whole number of at least 1.")
+        if type(self.fidelity) not in (int, float) or not 0 < self.fidelity <= 1:
+            raise TypeError(f"fidelity is {self.fidelity!r}; give a number above 0 to 1.")
         if self.n_query % self.n_rounds:
             raise ValueError(f"n_rounds is {self.n_rounds}; give a number that divides n_query, {self.n_query}.")
         listed = self.seeds if isinstance(self.seeds, tuple) else ()

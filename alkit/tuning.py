@@ -7,6 +7,7 @@ import socket
 import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -19,9 +20,10 @@ from sklearn.model_selection import StratifiedKFold
 from tqdm import tqdm
 
 from alkit import store
-from alkit.data import Dataset, Part, split
+from alkit.data import Dataset, Part, load, split
+from alkit.profiles import load_study, write_profile
 from alkit.recipe import Recipe
-from alkit.study import Study, identity, run
+from alkit.study import EXPERIMENTS, Study, identity, run
 from alkit.training import fit, predict_proba
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -31,35 +33,29 @@ def search(
     study: Study,
     dataset: Dataset,
     experiment: str,
-    n_trials: int,
     *,
     selection: str = "validation",
-    fidelity: float = 1.0,
     n_folds: int | None = None,
     seed: int = 0,
     storage: str | None = None,
 ) -> pd.DataFrame:
-    """Try recipes for an experiment until `n_trials` are finished, the study's own first; return one row a trial.
+    """Try recipes for an experiment until `study.n_trials` are finished, its own recipe first; return one row a trial.
 
     Columns: `validation_f1`, `test_f1`, `given_up` (after a fold that was worse than the median of earlier trials),
-    `seconds`, and what was tried, from which `best` makes a recipe. Trials done before are read, not repeated: a search
-    that was stopped ends as if it had not been.
+    `seconds`, and what was tried, from which `best` makes a recipe. Each trial trains for the share `study.fidelity` of
+    its epochs. Trials done before are read, not repeated: a search that was stopped ends as if it had not been.
     selection: "validation" proposes recipes by a tree-structured Parzen estimator of validation F1 and never looks at
     the test set. "test" draws recipes at random and scores each by both: it is there to measure what choosing on the
-    test set adds. fidelity: share of the recipe's epochs that a trial trains for, above 0 to 1. n_folds: into how many
-    parts the labelled images are split, each of which validates once; 5 for original_label and 2 where picks, which
-    only ever train, outnumber them. storage: a database URL that Optuna takes, which several machines may share; a file
-    among the records unless given. Raises ValueError for a parameter that is not accepted.
+    test set adds. n_folds: into how many parts the labelled images are split, each of which validates once; 5 for
+    original_label and 2 where picks, which only ever train, outnumber them. storage: a database URL that Optuna takes,
+    which several machines may share; a file among the records unless given. Raises ValueError for another selection.
     """
-    if selection not in ("validation", "test") or n_trials < 1 or not 0 < fidelity <= 1:
-        raise ValueError(
-            f"selection is {selection!r}, n_trials {n_trials}, fidelity {fidelity}; give validation or test, at least "
-            "one trial, and a share above 0 to 1."
-        )
+    if selection not in ("validation", "test"):
+        raise ValueError(f"selection is {selection!r}; give validation or test.")
     n_folds = n_folds or (5 if experiment == "original_label" else 2)
     recipe = study.recipes[experiment]
     ranges = space(recipe, dataset.train.images.shape[1:])
-    what = [identity(study, dataset, experiment, seed), selection, fidelity, n_folds]
+    what = [identity(study, dataset, experiment, seed), selection, study.fidelity, n_folds]
     store.folder().mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     tuner = optuna.create_study(
@@ -71,8 +67,8 @@ def search(
     )
     labelled, added = _training_images(study, dataset, experiment, seed)
     clashes = 0
-    with tqdm(total=n_trials, desc=f"search, {experiment}", unit="trial", file=sys.stdout, ascii=True) as bar:
-        while (n := len(tuner.get_trials(states=FINISHED))) < n_trials:
+    with tqdm(total=study.n_trials, desc=f"search, {experiment}", unit="trial", file=sys.stdout, ascii=True) as bar:
+        while (n := len(tuner.get_trials(states=FINISHED))) < study.n_trials:
             bar.update(n - bar.n)
             if n == 0 and not tuner.get_trials(states=(TrialState.WAITING,)):
                 tuner.enqueue_trial({name: getattr(recipe, name) for name in ranges})
@@ -85,7 +81,7 @@ def search(
                 tuner.tell(trial, state=TrialState.FAIL)
                 clashes += trial.number
                 continue
-            tried = replace(recipe, **trial.params, epochs=max(1, round(fidelity * recipe.epochs)))
+            tried = replace(recipe, **trial.params, epochs=max(1, round(study.fidelity * recipe.epochs)))
             try:
                 f1 = validate(labelled, added, tried, n_folds, seed, study.device, selection == "validation" and trial)
                 trial.set_user_attr("validation_f1", f1)
@@ -97,8 +93,41 @@ def search(
                 tuner.tell(trial, state=TrialState.PRUNED)
             except FloatingPointError:  # the training diverged
                 tuner.tell(trial, 0.0)
-        bar.update(n_trials - bar.n)
-    return pd.DataFrame([_row(trial) for trial in tuner.get_trials(states=FINISHED)[:n_trials]])
+        bar.update(study.n_trials - bar.n)
+    return pd.DataFrame([_row(trial) for trial in tuner.get_trials(states=FINISHED)[: study.n_trials]])
+
+
+def tune(
+    output: Path,
+    profile: str = "quick",
+    *,
+    experiments: tuple[str, ...] = EXPERIMENTS,
+    storage: str | None = None,
+    **changes,
+) -> Path:
+    """Search for each experiment in turn and write the recipes that were found as a profile, `output`.
+
+    The picks of a strategy are those of the base model with the recipe found for it. The profile is written anew after
+    each experiment, so a stop loses none that was finished. `changes` as for `load_study`. Raises ValueError for an
+    output that is no .yaml file or an unknown experiment, otherwise what `load_study` and `load` raise.
+    """
+    unknown = set(experiments) - set(EXPERIMENTS)
+    if unknown or output.suffix != ".yaml":
+        raise ValueError(
+            f"output is {str(output)!r}, experiments are {' '.join(experiments)}; give a file FILE.yaml and some of "
+            f"{', '.join(EXPERIMENTS)}."
+        )
+    study = load_study(profile, **changes)
+    dataset = load(study.data)
+    for experiment in experiments:
+        trials = search(study, dataset, experiment, storage=storage)
+        found = best(trials, study.recipes[experiment])
+        first, highest = trials["validation_f1"].iloc[0], trials["validation_f1"].max()
+        print(f"{experiment}: validation F1 {first:.4f} with the recipe given, {highest:.4f} with that found")
+        study = replace(study, recipes=study.recipes | {experiment: found})
+        trials_each = f"{study.n_trials} trials each, by validation F1, for {study.fidelity:.0%} of the epochs"
+        write_profile(output, study, f"Recipes that alkit tune found on {dataset.name}: {trials_each}.")
+    return output
 
 
 def best(trials: pd.DataFrame, recipe: Recipe, by: str = "validation_f1") -> Recipe:

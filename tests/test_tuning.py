@@ -5,15 +5,16 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import TINY
 from sklearn.metrics import f1_score
 
 from alkit import tuning
 from alkit.data import split
+from alkit.profiles import load_study
 from alkit.recipe import Recipe
 from alkit.study import run
 from alkit.tuning import best, search, space, validate
@@ -24,13 +25,17 @@ from alkit.data import load
 from alkit.profiles import load_study
 from alkit.tuning import search
 storage = sys.argv[4] if len(sys.argv) > 4 else None
-search(load_study(sys.argv[1]), load("digits"), sys.argv[2], int(sys.argv[3]), storage=storage)
+study = load_study(sys.argv[1], n_trials=int(sys.argv[3]))
+search(study, load("digits"), sys.argv[2], storage=storage)
 """
 
 
+def trials_of(study, dataset, experiment, n_trials, **options):
+    return search(replace(study, n_trials=n_trials), dataset, experiment, **options)
+
+
 def searching(experiment, n_trials, *storage):
-    tiny = str(Path(__file__).with_name("tiny.yaml"))
-    return subprocess.Popen([sys.executable, "-c", SEARCH, tiny, experiment, str(n_trials), *storage])
+    return subprocess.Popen([sys.executable, "-c", SEARCH, str(TINY), experiment, str(n_trials), *storage])
 
 
 @pytest.fixture
@@ -72,7 +77,7 @@ def test_folds_of_the_labelled_validate_and_picks_only_train(digits, study, seen
     ("experiment", "n_train"), [("original_label", 48), ("entropy", 50), ("full_training_set", 1267)]
 )
 def test_a_search_never_looks_at_the_test_set(digits, study, seen, experiment, n_train):
-    trials = search(study, digits, experiment, 2)
+    trials = trials_of(study, digits, experiment, 2)
     assert trials["test_f1"].isna().all()
     labelled = set(map(bytes, split(digits, 60).labelled.images))
     assert all(set(map(bytes, images.images)) <= labelled for _, images in seen)
@@ -83,19 +88,19 @@ def test_a_search_never_looks_at_the_test_set(digits, study, seen, experiment, n
 
 
 def test_selection_by_test_scores_each_trial_by_both_and_draws_at_random(digits, study, seen):
-    trials = search(study, digits, "original_label", 3, selection="test", n_folds=2)
+    trials = trials_of(study, digits, "original_label", 3, selection="test", n_folds=2)
     assert trials[["validation_f1", "test_f1"]].notna().all(axis=None)
     train, images = seen[2]
     assert same(train, split(digits, 60).labelled)
     assert same(images, digits.test)
-    other = search(replace(study, n_query=1), digits, "random", 3, selection="test", n_folds=2)
+    other = trials_of(replace(study, n_query=1), digits, "random", 3, selection="test", n_folds=2)
     pd.testing.assert_frame_equal(trials[list(tuning.space(Recipe(), (8, 8, 1)))].iloc[1:], other.iloc[1:, 4:])
 
 
 def test_the_own_recipe_comes_first_and_the_best_is_found_again(digits, study):
     own = replace(study.recipes["original_label"], learning_rate=0.9, shift=3, batch_size=1000)
     study = replace(study, recipes=study.recipes | {"original_label": own})
-    trials = search(study, digits, "original_label", 3)
+    trials = trials_of(study, digits, "original_label", 3)
     assert best(trials.iloc[:1], own) == own
     chosen = best(trials, own)
     row = trials.loc[trials["validation_f1"].idxmax()]
@@ -109,7 +114,7 @@ def test_fewer_epochs_search_for_a_recipe_with_all_of_them(digits, study, monkey
     recipe = replace(study.recipes["original_label"], epochs=8)
     study, epochs, predict = replace(study, recipes=study.recipes | {"original_label": recipe}), [], tuning._predict
     monkeypatch.setattr(tuning, "_predict", lambda *given: epochs.append(given[2].epochs) or predict(*given))
-    assert best(search(study, digits, "original_label", 1, fidelity=0.25), recipe).epochs == 8
+    assert best(trials_of(replace(study, fidelity=0.25), digits, "original_label", 1), recipe).epochs == 8
     assert set(epochs) == {2}
 
 
@@ -118,19 +123,19 @@ def test_a_diverged_trial_scores_nothing_and_the_search_goes_on(digits, study, m
         raise FloatingPointError
 
     monkeypatch.setattr(tuning, "_predict", diverged)
-    assert len(search(study, digits, "original_label", 2)) == 2
+    assert len(trials_of(study, digits, "original_label", 2)) == 2
 
 
 def test_what_is_worse_than_the_median_is_given_up(digits, study, monkeypatch):
     scores = iter([1.0] * 5 * 5 + [0.0] * 100)
     monkeypatch.setattr(tuning, "f1_score", lambda *_, **__: next(scores))
-    trials = search(study, digits, "original_label", 7)
+    trials = trials_of(study, digits, "original_label", 7)
     assert trials["given_up"].tolist() == [False] * 5 + [True] * 2
     assert trials["validation_f1"].isna().tolist() == trials["given_up"].tolist()
 
 
 def test_a_killed_search_ends_as_if_it_had_not_been(digits, study, records, tmp_path, monkeypatch):
-    whole = search(study, digits, "original_label", 9)
+    whole = trials_of(study, digits, "original_label", 9)
     monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "killed"))
     for at_least in (2, 6):
         process = searching("original_label", 9)
@@ -139,7 +144,7 @@ def test_a_killed_search_ends_as_if_it_had_not_been(digits, study, records, tmp_
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert 6 <= len(finished(tmp_path / "killed")) < 9
-    resumed = search(study, digits, "original_label", 9)
+    resumed = trials_of(study, digits, "original_label", 9)
     pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"))
     recipe = study.recipes["original_label"]
     assert best(resumed, recipe) == best(whole, recipe)
@@ -157,17 +162,34 @@ def finished(folder):
 
 def test_two_processes_share_one_database_and_its_trials(digits, study, tmp_path):
     url = f"sqlite:///{tmp_path / 'shared.db'}"
-    search(study, digits, "original_label", 1, storage=url)
+    trials_of(study, digits, "original_label", 1, storage=url)
     processes = [searching("original_label", 8, url) for _ in range(2)]
     assert [process.wait() for process in processes] == [0, 0]
-    trials = search(study, digits, "original_label", 8, storage=url)
+    trials = trials_of(study, digits, "original_label", 8, storage=url)
     assert trials["learning_rate"].nunique() == len(trials) == 8
 
 
-@pytest.mark.parametrize("wrong", [{"selection": "best"}, {"n_trials": 0}, {"fidelity": 0.0}, {"fidelity": 1.5}])
-def test_wrong_parameters_are_refused(digits, study, wrong):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))}.*give validation or test"):
-        search(study, digits, "original_label", **{"n_trials": 1} | wrong)
+def test_another_selection_is_refused(digits, study):
+    with pytest.raises(ValueError, match="selection is 'best'; give validation or test"):
+        search(study, digits, "original_label", selection="best")
+
+
+def test_tune_writes_a_profile_with_the_recipes_it_found_and_asks_the_base_it_found(digits, study, tmp_path):
+    path, names = tmp_path / "found.yaml", ("original_label", "entropy")
+    assert tuning.tune(path, str(TINY), experiments=names, n_trials=4, fidelity=0.5, device="cpu") == path
+    found = load_study(str(path))
+    study = replace(study, n_trials=4, fidelity=0.5)
+    recipes = study.recipes | {"original_label": best(search(study, digits, names[0]), study.recipes[names[0]])}
+    study = replace(study, recipes=recipes)
+    recipes = recipes | {"entropy": best(search(study, digits, "entropy"), recipes["entropy"])}
+    assert found == replace(study, profile="found", recipes=recipes)
+    assert recipes["original_label"] != recipes["random"]
+
+
+@pytest.mark.parametrize(("output", "experiments"), [("found.txt", ("random",)), ("found.yaml", ("rnadom",))])
+def test_tune_refuses_what_it_cannot_write_or_search(output, experiments, tmp_path):
+    with pytest.raises(ValueError, match=r"give a file FILE.yaml and some of original_label"):
+        tuning.tune(tmp_path / output, str(TINY), experiments=experiments)
 
 
 def test_space_goes_with_the_images():
