@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -114,6 +114,12 @@ def split(dataset: Dataset, n_labelled: int) -> Split:
             "raise n_labelled or shuffle the training images."
         )
     return Split(labelled, pool, dataset.test)
+
+
+def reordered(dataset: Dataset, seed: int) -> Dataset:
+    """The same data set with its training images in a random order, so that others come first and are labelled."""
+    order = np.random.default_rng(seed).permutation(len(dataset.train))
+    return replace(dataset, name=f"{dataset.name}, order {seed}", train=dataset.train[order])
 
 
 def class_counts(part: Part, n_classes: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from alkit.data import Part, replace_file
-from alkit.statistics import REPORT_F1, summary
+from alkit.statistics import REPORT_F1, mean_and_interval, summary
 
 COLOURS = sns.color_palette("colorblind")
 HATCHES = ("", "//", "\\\\", "xx", "..", "oo", "++", "**")
@@ -139,6 +139,53 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     if numbers:
         text = "; ".join(f"{name}: {', '.join(f'{x:.{digits}f}' for x in row)}" for name, row in table.iterrows())
     return _described(figure, f"{label} as coloured cells. {text}.")
+
+
+def curves(table: pd.DataFrame, x: str, y: str, group: str, labels: tuple[str, str], note: str = "") -> Figure:
+    """A line a group: the mean of `y` over the rows with the same `x`, with its 95 % interval where there are several.
+
+    `labels` are those of the two axes.
+    """
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    names = list(table[group].unique())
+    sns.lineplot(
+        table, x=x, y=y, hue=group, style=group, markers=True, dashes=False, err_style="bars", err_kws={"capsize": 4},
+        errorbar=_interval, ax=axes, palette=COLOURS[: len(names)],
+    )  # fmt: skip
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.legend(title=None)
+    figure.supxlabel("\n".join(textwrap.wrap(note, 90, break_on_hyphens=False)), fontsize=7.5, color="dimgray")
+    means = table.groupby([group, x], sort=False)[y].mean()
+    text = "; ".join(f"{name}: {', '.join(f'{at} {mean:.3f}' for at, mean in means[name].items())}" for name in names)
+    return _described(figure, f"Lines of {labels[1]} by {labels[0]}. {text}.")
+
+
+def _interval(values: pd.Series) -> tuple[float, float]:
+    row = mean_and_interval(values.to_frame().T).iloc[0]
+    return row["low"], row["high"]
+
+
+def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:
+    """A map of the pool for each strategy: `points` (N, 2), and the positions (k,) that it picked, drawn on top."""
+    figure, grid = plt.subplots(
+        1, len(picks), figsize=(3.1 * len(picks), 3.3), sharex=True, sharey=True, layout="constrained"
+    )
+    for number, (axes, (name, positions)) in enumerate(zip(np.atleast_1d(grid), picks.items(), strict=True)):
+        axes.scatter(*points.T, s=3, color="lightgray", rasterized=True)
+        axes.scatter(*points[positions].T, s=7, marker="x", linewidth=0.7, color=COLOURS[number], rasterized=True)
+        axes.set(title=name.replace("_", " "), xticks=[], yticks=[])
+    return _described(figure, f"Maps of {len(points):,} images, with the picks of {', '.join(picks)} on top.")
+
+
+def steps(values: dict[str, np.ndarray], label: str) -> Figure:
+    """The share of images (vertical) that lie at or below each value (horizontal), a line a name."""
+    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    for number, (name, each) in enumerate(values.items()):
+        sns.ecdfplot(each, ax=axes, label=name, color=COLOURS[number], linestyle=("-", "--", ":", "-.")[number % 4])
+    axes.set(xlabel=label, ylabel="share of images")
+    axes.legend()
+    medians = ", ".join(f"{name} {np.median(each):.3f}" for name, each in values.items())
+    return _described(figure, f"Rising lines: the share of images by {label}. Medians: {medians}.")
 
 
 def _described(figure: Figure, text: str) -> Figure:

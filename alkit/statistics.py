@@ -1,9 +1,12 @@
 """Tables of results: means with intervals, paired differences. Data frames in, data frames out."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.optimize import isotonic_regression
+from scipy.special import comb
 
 # Figure 1 of Albert Gregus, Active Learning Techniques, November 2021: F1 on the CIFAR-10 test set.
 REPORT_F1 = {
@@ -24,7 +27,7 @@ def summary(results: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
     `results` has the columns experiment, seed and `metric`. One seed has no interval: low and high are NaN.
     """
     values = results.pivot(index="experiment", columns="seed", values=metric)
-    return _mean_and_interval(values.loc[results["experiment"].unique()])
+    return mean_and_interval(values.loc[results["experiment"].unique()])
 
 
 def paired_differences(
@@ -42,7 +45,7 @@ def paired_differences(
         raise ValueError(f"baseline is {baseline!r}; give one of {', '.join(values.index)}.")
     others = [experiment for experiment in results["experiment"].unique() if experiment != baseline]
     noise = pd.Series(test_noise or {}, dtype=float).reindex(others).fillna(0)
-    table = _mean_and_interval(values.loc[others] - values.loc[baseline], noise)
+    table = mean_and_interval(values.loc[others] - values.loc[baseline], noise)
     error = np.hypot(table["std"] / np.sqrt(table["n_seeds"]), noise)
     with np.errstate(divide="ignore", invalid="ignore"):
         table["p"] = 2 * stats.t.sf((table["mean"] / error).abs(), table["n_seeds"] - 1)
@@ -119,7 +122,7 @@ def gap_closed(results: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
     values = results.pivot(index="experiment", columns="seed", values=metric)
     start, end = values.loc[ENDS[0]], values.loc[ENDS[1]].mean()
     others = [name for name in results["experiment"].unique() if name not in ENDS]
-    return _mean_and_interval((values.loc[others] - start) / (end - start))
+    return mean_and_interval((values.loc[others] - start) / (end - start))
 
 
 def labels_for(curve: pd.DataFrame, f1: float) -> float:
@@ -134,6 +137,34 @@ def labels_for(curve: pd.DataFrame, f1: float) -> float:
         return np.nan
     keep = np.r_[np.diff(rising) > 0, True]
     return float(np.exp(np.interp(f1, rising[keep], np.log(means.index.to_numpy()[keep]))))
+
+
+def flattery(trials: pd.DataFrame) -> pd.DataFrame:
+    """What choosing on the test set adds: test F1 of the trial to be chosen among n, for n from 1 to all.
+
+    `trials` has the columns test_f1 and validation_f1, a row a trial, drawn independently. Index `n_trials`; columns
+    `chosen on test` and `chosen on validation`, each the mean over all subsets of n trials, computed exactly.
+    """
+    scored = trials.dropna(subset=["test_f1", "validation_f1"])
+    n = len(scored)
+    rows = {}
+    for size in range(1, n + 1):
+        # How probable it is that the trial of rank i, from 0, is the best of a random subset.
+        weights = comb(np.arange(n), size - 1) / comb(n, size)
+        rows[size] = [weights @ scored.sort_values(by, kind="stable")["test_f1"] for by in ("test_f1", "validation_f1")]
+    columns = ["chosen on test", "chosen on validation"]
+    return pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis("n_trials")
+
+
+def orders_differ(results: pd.DataFrame, experiments: list[str], metric: str = "f1") -> float:
+    """How often one seed puts two experiments in another order than the other seeds do on average: a share, 0 to 1.
+
+    Over all pairs of experiments and all seeds; a tie counts as half. NaN with one seed.
+    """
+    values = results.pivot(index="experiment", columns="seed", values=metric).loc[list(experiments)].to_numpy()
+    differences = np.array([one - other for one, other in combinations(values, 2)])
+    others = differences.sum(1, keepdims=True) - differences
+    return float((1 - np.sign(differences * others)).mean() / 2) if values.shape[1] > 1 else np.nan
 
 
 def claims(results: pd.DataFrame, test_noise: dict[tuple[str, str], float] | None = None) -> pd.DataFrame:
@@ -199,7 +230,7 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int
     return float(bins.sum().abs().sum() / len(labels))
 
 
-def _mean_and_interval(values: pd.DataFrame, noise: pd.Series | float = 0.0) -> pd.DataFrame:
+def mean_and_interval(values: pd.DataFrame, noise: pd.Series | float = 0.0) -> pd.DataFrame:
     """Student's 95 % interval over the columns (seeds) of each row; a missing seed is left out.
 
     `noise` is a standard error that all seeds share.

@@ -16,7 +16,7 @@ from alkit.data import Dataset, class_counts, split
 from alkit.recipe import Recipe
 from alkit.samplers import SAMPLERS, Pool, sample
 from alkit.store import Run
-from alkit.training import choose_device, choose_precision, fit, predict_proba
+from alkit.training import choose_device, choose_precision, fit, predict_features, predict_proba
 
 EXPERIMENTS = ("original_label", *SAMPLERS, "full_training_set")
 # Raise it with every change of the kit that changes a run's numbers: older records then no longer count. The hash of a
@@ -179,6 +179,24 @@ def compute(
         "identity": identity(study, dataset, experiment, seed, round_number),
     }
     return Run(record, arrays)
+
+
+def pool_features(study: Study, dataset: Dataset, seed: int) -> np.ndarray:
+    """What the last layer of the base model sees of each image of the pool, (N, D) float16; kept like a run.
+
+    The base model itself is not kept, so it is trained again, on the same machine to the same bits.
+    """
+    what = identity(study, dataset, "original_label", seed) | {"what": "pool features"}
+    name = store.key(what)
+    done = store.read(name)
+    if done is None:
+        parts = split(dataset, study.n_labelled)
+        images, labels, recipe = parts.labelled.images, parts.labelled.labels, study.recipes["original_label"]
+        model = fit(images, labels, recipe, seed, study.device, n_classes=len(dataset.class_names))
+        features = predict_features(model, parts.pool.images).astype(np.float16)
+        done = Run({"identity": what}, {"pool_features": features})
+        store.write(name, done)
+    return done.arrays["pool_features"]
 
 
 def run_on(results: pd.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """Train a network on labelled images, then predict class probabilities for others."""
 
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
@@ -125,10 +126,37 @@ def predict_proba(
     than memory.
     Raises FloatingPointError if the model gives anything but finite numbers.
     """
+    n_classes = model.classifier.out_features
+
+    def output(features):
+        # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
+        return model.classifier(features).softmax(1)
+
+    probabilities = _predict(model, images, output, n_classes, flip, shift, precision, batch_size)
+    if not np.isfinite(probabilities).all():
+        raise FloatingPointError("The network predicts NaN: its training diverged; lower recipe.learning_rate.")
+    return probabilities
+
+
+def predict_features(model: Network, images: np.ndarray, *, precision: str | None = None) -> np.ndarray:
+    """Return what the last layer sees of each image as it is, (N, D) float32; in bounded memory, as `predict_proba`."""
+    return _predict(model, images, lambda features: features, model.classifier.in_features, False, 0, precision, 500)
+
+
+def _predict(
+    model: Network,
+    images: np.ndarray,
+    output: Callable[[torch.Tensor], torch.Tensor],
+    n_outputs: int,
+    flip: bool,
+    shift: int,
+    precision: str | None,
+    batch_size: int,
+) -> np.ndarray:
     device = model.classifier.weight.device
     precision = precision or choose_precision(device)
     in_chunk = max(1, 2**26 // max(1, images[:1].nbytes) // batch_size) * batch_size
-    probabilities = np.empty((len(images), model.classifier.out_features), np.float32)
+    predicted = np.empty((len(images), n_outputs), np.float32)
     with torch.inference_mode(), _bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
         for start in range(0, len(images), in_chunk):
             chunk = send(torch.tensor(images[start : start + in_chunk]), device).permute(0, 3, 1, 2)
@@ -138,13 +166,10 @@ def predict_proba(
                     # The last layer is linear: the mean of the features gives the mean of the logits.
                     views = _views(batch, flip, shift)
                     features = sum(weight * model.features(view).float() for weight, view in views)
-                # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
-                outputs.append(model.classifier(features).softmax(1))
+                outputs.append(output(features))
                 bar.update()
-            probabilities[start : start + in_chunk] = torch.cat(outputs).cpu().numpy()
-    if not np.isfinite(probabilities).all():
-        raise FloatingPointError("The network predicts NaN: its training diverged; lower recipe.learning_rate.")
-    return probabilities
+            predicted[start : start + in_chunk] = torch.cat(outputs).cpu().numpy()
+    return predicted
 
 
 def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, torch.Tensor]]:

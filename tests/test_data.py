@@ -415,3 +415,16 @@ def test_an_interrupted_conversion_leaves_no_array_file(cifar, monkeypatch, modu
     requests = cifar.requests
     check(load("cifar10"), cifar)
     assert cifar.requests == requests
+
+
+def test_reordered_data_have_other_images_first_and_lose_none(digits):
+    other = data.reordered(digits, 1)
+    assert sorted(map(bytes, other.train.images)) == sorted(map(bytes, digits.train.images))
+    pairs = {(bytes(image), label) for image, label in zip(digits.train.images, digits.train.labels, strict=True)}
+    assert all(
+        (bytes(image), label) in pairs for image, label in zip(other.train.images, other.train.labels, strict=True)
+    )
+    assert other.fingerprint != digits.fingerprint != data.reordered(digits, 2).fingerprint
+    assert other.fingerprint == data.reordered(digits, 1).fingerprint
+    assert other.test is digits.test
+    assert other.name == "scikit-learn digits, order 1"

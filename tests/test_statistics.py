@@ -1,5 +1,7 @@
 """Means, intervals and paired differences against scipy and a case computed by hand."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +11,12 @@ from sklearn.metrics import f1_score
 from alkit.statistics import (
     calibration_error,
     claims,
+    flattery,
     gap_closed,
     holm,
     labels_for,
     noise_of_test_set,
+    orders_differ,
     paired_differences,
     seeds_needed,
     summary,
@@ -263,3 +267,23 @@ def test_noise_of_the_test_set_can_take_a_verdict_back():
     results = study_with(np.array([0.12, 0.121, 0.119]))
     rows = claims(results, {("least_certainty", "random"): 0.02}).set_index("claim")
     assert rows.loc["least_certainty beats random", "verdict"].startswith("cannot tell with 3 seeds")
+
+
+def test_flattery_is_the_mean_over_all_subsets_of_trials():
+    random = np.random.default_rng(0)
+    trials = pd.DataFrame({"test_f1": random.random(7), "validation_f1": random.random(7)})
+    rows = flattery(pd.concat([trials, pd.DataFrame({"test_f1": [np.nan], "validation_f1": [9.0]})]))
+    assert rows.index.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    for n in rows.index:
+        subsets = [trials.loc[list(some)] for some in combinations(range(7), n)]
+        assert rows.loc[n, "chosen on test"] == pytest.approx(np.mean([some["test_f1"].max() for some in subsets]))
+        chosen = [some["test_f1"][some["validation_f1"].idxmax()] for some in subsets]
+        assert rows.loc[n, "chosen on validation"] == pytest.approx(np.mean(chosen))
+
+
+def test_orders_that_differ_by_hand():
+    results = table(a=[0.70, 0.72, 0.74], b=[0.71, 0.73, 0.70])
+    # b - a is 0.01, 0.01 and -0.04; the others' means are -0.015, -0.015 and 0.01: each seed contradicts the others.
+    assert orders_differ(results, ["a", "b"]) == 1
+    assert orders_differ(table(a=[0.5, 0.5, 0.5], b=[0.5, 0.6, 0.7]), ["a", "b"]) == pytest.approx(1 / 6)
+    assert np.isnan(orders_differ(table(a=[0.5], b=[0.6]), ["a", "b"]))

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import yaml
 from conftest import TINY
+from scipy.special import softmax
 
 from alkit import store
 from alkit import study as study_module
 from alkit.data import Dataset, Part, split
 from alkit.profiles import PROFILES, load_study, read_profile
 from alkit.recipe import Recipe
-from alkit.study import EXPERIMENTS, identity, results, run
+from alkit.study import EXPERIMENTS, identity, pool_features, results, run
 
 
 @pytest.fixture
@@ -259,3 +260,17 @@ def test_rounds_that_cannot_be_are_refused(study, n_rounds, error):
 def test_a_round_that_is_not_there_is_refused(study, digits):
     with pytest.raises(ValueError, match="round_number is 2; give 1 to 1"):
         run(study, digits, "entropy", 0, 2)
+
+
+def test_features_of_the_pool_give_the_base_models_probabilities_and_are_kept(study, digits, fits):
+    base = run(study, digits, "original_label", 0)
+    features = pool_features(study, digits, 0)
+    parts = split(digits, 60)
+    model = study_module.fit(
+        parts.labelled.images, parts.labelled.labels, study.recipes["original_label"], 0, n_classes=10
+    )
+    logits = features.astype(np.float32) @ model.classifier.weight.detach().numpy().T
+    np.testing.assert_allclose(softmax(logits, axis=1), base.arrays["pool_probabilities"], atol=0.01)
+    n = len(fits)
+    assert np.array_equal(pool_features(study, digits, 0), features)
+    assert len(fits) == n
