@@ -1,6 +1,8 @@
 """The figures: each function returns a matplotlib figure and describes it in words (its label, used as alt text)."""
 
 import textwrap
+from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -43,11 +45,8 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     table = summary(results)
     position = np.arange(len(table))
     figure, axes = plt.subplots(figsize=(8.5, 5), layout="constrained")
-    # An experiment keeps its colour and hatch in every chart; others get those that follow.
-    styles = [*REPORT_F1, *table.index.difference(list(REPORT_F1))]
-    styles = [styles.index(name) for name in table.index]
-    colours, hatches = [COLOURS[i % 10] for i in styles], [HATCHES[i % 8] for i in styles]
-    axes.bar(position, table["mean"], 0.7, color=colours, hatch=hatches, edgecolor="white")
+    hatches = [HATCHES[i % 8] for i in _styles(table.index)]
+    axes.bar(position, table["mean"], 0.7, color=_colours(table.index), hatch=hatches, edgecolor="white")
     tops = [table["high"], results.groupby("experiment")["f1"].max()[table.index]]
     if table["high"].notna().any():
         half = table["high"] - table["mean"]
@@ -71,7 +70,7 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     axes.set_ylim(0, max(1, top.max()) + 0.08)
     axes.grid(axis="x", visible=False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
-    figure.supxlabel("\n".join(textwrap.wrap(note, 110, break_on_hyphens=False)), fontsize=7.5, color="dimgray")
+    _note(figure, note, 110)
     means = ", ".join(f"{name} {mean:.3f}" for name, mean in table["mean"].items())
     return _described(figure, f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}.")
 
@@ -141,6 +140,39 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     return _described(figure, f"{label} as coloured cells. {text}.")
 
 
+def bars(values: pd.Series, label: str) -> Figure:
+    """A horizontal bar a value, with its number; `label` says what the numbers are."""
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.45 * len(values)), layout="constrained")
+    drawn = axes.barh(values.index, values, color=COLOURS[: len(values)], edgecolor="white")
+    for bar, hatch in zip(drawn, HATCHES, strict=False):
+        bar.set_hatch(hatch)
+    axes.bar_label(drawn, fmt=" %.4f")
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.grid(axis="y", visible=False)
+    axes.set(xlabel=label)
+    text = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+    return _described(figure, f"Bars of {label}: {text}.")
+
+
+def flattery(table: pd.DataFrame, note: str = "") -> Figure:
+    """What choosing on the test set adds: a panel an experiment, its rows as `statistics.flattery` gives them."""
+    names = list(table["experiment"].unique())
+    figure, grid = plt.subplots(1, len(names), figsize=(4 * len(names), 3.6), layout="constrained", squeeze=False)
+    texts = []
+    for axes, name in zip(grid[0], names, strict=True):
+        rows = table[table["experiment"] == name].drop(columns="experiment")
+        for number, (way, values) in enumerate(rows.items()):
+            axes.plot(rows.index, values, marker="os"[number], linestyle=("-", "--")[number], label=way)
+        axes.set(title=name.replace("_", " "), xlabel="recipes tried", ylabel="test F1 of the chosen one")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        last = ", ".join(f"{way} {value:.3f}" for way, value in rows.iloc[-1].items())
+        texts.append(f"{name} with {rows.index[-1]} recipes: {last}")
+    grid[0, 0].legend()
+    _note(figure, note, 110)
+    return _described(figure, f"Lines of test F1 by the number of recipes tried. {'; '.join(texts)}.")
+
+
 def curves(table: pd.DataFrame, x: str, y: str, group: str, labels: tuple[str, str], note: str = "") -> Figure:
     """A line a group: the mean of `y` over the rows with the same `x`, with its 95 % interval where there are several.
 
@@ -150,11 +182,11 @@ def curves(table: pd.DataFrame, x: str, y: str, group: str, labels: tuple[str, s
     names = list(table[group].unique())
     sns.lineplot(
         table, x=x, y=y, hue=group, style=group, markers=True, dashes=False, err_style="bars", err_kws={"capsize": 4},
-        errorbar=_interval, ax=axes, palette=COLOURS[: len(names)],
+        errorbar=_interval, ax=axes, palette=_colours(names),
     )  # fmt: skip
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.legend(title=None)
-    figure.supxlabel("\n".join(textwrap.wrap(note, 90, break_on_hyphens=False)), fontsize=7.5, color="dimgray")
+    _note(figure, note, 90)
     means = table.groupby([group, x], sort=False)[y].mean()
     text = "; ".join(f"{name}: {', '.join(f'{at} {mean:.3f}' for at, mean in means[name].items())}" for name in names)
     return _described(figure, f"Lines of {labels[1]} by {labels[0]}. {text}.")
@@ -170,9 +202,9 @@ def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:
     figure, grid = plt.subplots(
         1, len(picks), figsize=(3.1 * len(picks), 3.3), sharex=True, sharey=True, layout="constrained"
     )
-    for number, (axes, (name, positions)) in enumerate(zip(np.atleast_1d(grid), picks.items(), strict=True)):
+    for axes, (name, positions), colour in zip(np.atleast_1d(grid), picks.items(), _colours(picks), strict=True):
         axes.scatter(*points.T, s=3, color="lightgray", rasterized=True)
-        axes.scatter(*points[positions].T, s=7, marker="x", linewidth=0.7, color=COLOURS[number], rasterized=True)
+        axes.scatter(*points[positions].T, s=7, marker="x", linewidth=0.7, color=colour, rasterized=True)
         axes.set(title=name.replace("_", " "), xticks=[], yticks=[])
     return _described(figure, f"Maps of {len(points):,} images, with the picks of {', '.join(picks)} on top.")
 
@@ -180,12 +212,28 @@ def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:
 def steps(values: dict[str, np.ndarray], label: str) -> Figure:
     """The share of images (vertical) that lie at or below each value (horizontal), a line a name."""
     figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-    for number, (name, each) in enumerate(values.items()):
-        sns.ecdfplot(each, ax=axes, label=name, color=COLOURS[number], linestyle=("-", "--", ":", "-.")[number % 4])
+    lines = ("-", "--", ":", "-.")
+    for (name, each), colour, line in zip(values.items(), _colours(values), cycle(lines)):
+        sns.ecdfplot(each, ax=axes, label=name, color=colour, linestyle=line)
     axes.set(xlabel=label, ylabel="share of images")
     axes.legend()
     medians = ", ".join(f"{name} {np.median(each):.3f}" for name, each in values.items())
     return _described(figure, f"Rising lines: the share of images by {label}. Medians: {medians}.")
+
+
+def _styles(names: Iterable[str]) -> list[int]:
+    """An experiment keeps its colour and hatch in every chart; other names get those that follow."""
+    known = list(REPORT_F1)
+    others = sorted(set(names) - set(known))
+    return [[*known, *others].index(name) for name in names]
+
+
+def _colours(names: Iterable[str]) -> list[tuple[float, float, float]]:
+    return [COLOURS[style % 10] for style in _styles(names)]
+
+
+def _note(figure: Figure, note: str, width: int) -> None:
+    figure.supxlabel("\n".join(textwrap.wrap(note, width, break_on_hyphens=False)), fontsize=7.5, color="dimgray")
 
 
 def _described(figure: Figure, text: str) -> Figure:

@@ -27,7 +27,7 @@ def load_study(profile: str = "quick", **changes) -> Study:
     names = {field.name for field in fields(Study)}
     needed = {field.name for field in fields(Study) if field.default is MISSING}
     changes = {name: value for name, value in changes.items() if value is not None}
-    unknown = (set(changes) | set(values)) - names | _unknown_parameters()
+    unknown = (set(changes) | set(values)) - names | _unknown_parameters(values)
     if unknown or needed - set(values):
         missing = ", ".join(sorted(needed - set(values)))
         problem = f"unknown parameters {sorted(unknown)}" if unknown else f"no {missing}"
@@ -87,13 +87,13 @@ def _recipes(given: dict[str, dict]) -> dict[str, Recipe]:
     return {experiment: Recipe(**given["default"] | given.get(experiment, {})) for experiment in EXPERIMENTS}
 
 
-def _unknown_parameters() -> set[str]:
-    """What papermill injected into this notebook though its parameters cell lacks it; papermill itself only warns."""
+def _unknown_parameters(profile: dict) -> set[str]:
+    """What papermill injected unlike the profile and without a place in the parameters cell; papermill only warns."""
     shell = get_ipython()
     cells = shell.user_ns.get("In", []) if shell else []
     unknown = set()
     for declared, injected in pairwise(cells):
         if injected.startswith("# Parameters\n"):
             names = [set(compile(cell, "cell", "exec").co_names) for cell in (injected, declared)]
-            unknown |= names[0] - names[1]
+            unknown |= {name for name in names[0] - names[1] if shell.user_ns[name] != profile.get(name)}
     return unknown

@@ -18,7 +18,7 @@ from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
 from alkit import ROOT, plots
-from alkit.data import Dataset, load, split
+from alkit.data import Dataset, load, replace_file, split
 from alkit.profiles import load_study
 from alkit.runs import run_all
 from alkit.statistics import summary
@@ -27,7 +27,12 @@ from alkit.training import choose_device
 
 NOTEBOOKS = ROOT / "notebooks"
 FIGURES = ROOT / "figures"
-PUBLISHED = ("comparison.svg", "comparison.png", "results.csv", "summary.csv")
+README = ROOT / "README.md"
+PUBLISHED = (
+    "comparison.svg", "comparison.png", "results.csv", "summary.csv", "claims.csv", "flattery.svg", "flattery.csv",
+    "learning_curves.svg", "learning_curves.csv",
+)  # fmt: skip
+VERDICTS = ("<!-- verdicts: written by `alkit report --publish` -->\n", "<!-- end of verdicts -->")
 
 
 class ReportError(Exception):
@@ -49,7 +54,7 @@ def report(
     """Execute every notebook with a profile and return the index page; runs done before are read, not repeated.
 
     seeds: use seeds 0 to seeds - 1. device, data: in place of the profile's. output: a folder, reports/<profile> unless
-    given. publish: also copy the chart and tables to figures/. jobs, cluster: as `run_all` takes them.
+    given. publish: also copy charts and tables to figures/ and the verdicts to README.md. jobs, cluster: for `run_all`.
     All parameters are checked before the first notebook. Raises ReportError if a notebook fails, otherwise what
     `load_study`, `load`, `split` and `run_all` raise.
     """
@@ -94,7 +99,20 @@ def report(
         FIGURES.mkdir(exist_ok=True)
         for name in PUBLISHED:
             shutil.copyfile(output / name, FIGURES / name)
+        before, rest = README.read_text(encoding="utf-8").split(VERDICTS[0])
+        after = rest.split(VERDICTS[1])[1]
+        text = "".join([before, VERDICTS[0], verdicts(pd.read_csv(FIGURES / "claims.csv")), VERDICTS[1], after])
+        replace_file(README, lambda path: path.write_text(text, encoding="utf-8"))
     return index
+
+
+def verdicts(claims: pd.DataFrame) -> str:
+    """The claims as a table in Markdown: claim, the report's figure, ours with its interval, verdict."""
+    lines = ["| claim of the report | its figure | ours (95 % interval) | verdict |", "|---|---|---|---|"]
+    for row in claims.itertuples():
+        ours = f"{row.ours:.3f}" + (f" ({row.low:.3f} to {row.high:.3f})" if pd.notna(row.low) else "")
+        lines.append(f"| `{row.claim.replace(' ', '` ', 1)} | {row.report:.3f} | {ours} | {row.verdict} |")
+    return "\n".join(lines) + "\n"
 
 
 def _check(study: Study) -> Dataset:
@@ -182,7 +200,8 @@ def _index(pages: list[tuple[str, str]], output: Path) -> Path:
     files = ", ".join(f"[{name}]({name})" for name in PUBLISHED)
     text = (
         f"# Active learning: the report\n\n![{alt}](comparison.svg)\n\n{_html(table)}\n\n"
-        f"Measured on: {run_on(results)}.\n\n## Notebooks\n\n{contents}\n\n## Files\n\n{files}\n"
+        f"Measured on: {run_on(results)}.\n\n## Verdicts on the claims of the 2021 report\n\n"
+        f"{verdicts(pd.read_csv(output / 'claims.csv'))}\n## Notebooks\n\n{contents}\n\n## Files\n\n{files}\n"
     )
     _render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html")
     return output / "index.html"

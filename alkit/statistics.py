@@ -63,26 +63,28 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected[np.argsort(order)]
 
 
-def seeds_needed(mean: float, std: float, power: float = 0.8, level: float = 0.05) -> float:
+def seeds_needed(mean: float, std: float, test_noise: float = 0.0, power: float = 0.8, level: float = 0.05) -> float:
     """How many seeds a two-sided paired t test needs to find a true mean difference, when seeds spread by `std`.
 
-    It finds it with probability `power`; `level` is the probability of a false alarm. Exact, from the noncentral t
-    distribution (Cohen 1988, chapter 2). NaN where mean or std is NaN, infinity above 100,000 seeds.
+    It finds it with probability `power`; `level` is the probability of a false alarm. From the noncentral t
+    distribution (Cohen 1988, chapter 2), exact without `test_noise`, the part of the standard error that all seeds
+    share. NaN where mean or std is NaN, infinity where 100,000 seeds are not enough: the test images alone may hide the
+    difference.
     """
     if not np.isfinite([mean, std]).all():
         return np.nan
-    if std == 0 or mean == 0:
+    if std == test_noise == 0:
         return 2.0 if mean else np.inf
 
     def found(n):
-        critical, shift = stats.t.isf(level / 2, n - 1), abs(mean) / std * np.sqrt(n)
+        critical, shift = stats.t.isf(level / 2, n - 1), abs(mean) / np.hypot(std / np.sqrt(n), test_noise)
         return stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift)
 
-    # The approximation by the normal distribution needs a few seeds less: a lower end for the search.
-    about = ((stats.norm.isf(level / 2) + stats.norm.ppf(power)) * std / abs(mean)) ** 2
-    if about > 100_000:
+    # By the normal distribution a few seeds less are enough: a lower end for the search.
+    room = (mean / (stats.norm.isf(level / 2) + stats.norm.ppf(power))) ** 2 - test_noise**2
+    if room <= 0 or std**2 / room > 100_000:
         return np.inf
-    n = max(2, int(about) - 2)
+    n = max(2, int(std**2 / room) - 2)
     while found(n) < power:
         n += 1
     return float(n)
@@ -173,20 +175,27 @@ def claims(results: pd.DataFrame, test_noise: dict[tuple[str, str], float] | Non
     A claim of a size ("about 12 points") holds if the whole 95 % interval lies in what the claim means, and does not
     hold if none of it does. A claim of a direction ("beats random") holds if the difference is above 0 and the t test,
     corrected for the number of such claims, is below 0.05, and does not hold if it is below 0. Otherwise it cannot be
-    told, and `seeds_needed` says how many seeds could, if mean and spread stay as they are (NaN for a single seed).
+    told, and the verdict says how many seeds could, if mean and spread stay as they are, or that none could.
     `test_noise` maps (experiment, baseline) to the `noise_of_test_set` of their difference, 0 if absent.
     """
     strategies = [name for name in REPORT_F1 if name not in ENDS]
+    noise = test_noise or {}
     (start, end), at_random = (REPORT_F1[name] for name in ENDS), REPORT_F1["random"]
 
     def differences(names, baseline):
         chosen = results[results["experiment"].isin([*names, baseline])]
-        noise = {name: value for (name, other), value in (test_noise or {}).items() if other == baseline}
-        return paired_differences(chosen, baseline, test_noise=noise).loc[names].iterrows()
+        shared = {name: value for (name, other), value in noise.items() if other == baseline}
+        return paired_differences(chosen, baseline, test_noise=shared).loc[names].iterrows()
 
     rows = [
         *[
-            _claim(f"{name} gains about 12 points", REPORT_F1[name] - start, row, (0.10, 0.14))
+            _claim(
+                f"{name} gains about 12 points",
+                REPORT_F1[name] - start,
+                row,
+                (0.10, 0.14),
+                noise.get((name, ENDS[0]), 0.0),
+            )
             for name, row in differences(strategies, ENDS[0])
         ],
         *[
@@ -194,26 +203,33 @@ def claims(results: pd.DataFrame, test_noise: dict[tuple[str, str], float] | Non
             for name, row in gap_closed(results).loc[strategies].iterrows()
         ],
         *[
-            _claim(f"{name} beats random", REPORT_F1[name] - at_random, row, (0.0, np.inf))
+            _claim(
+                f"{name} beats random",
+                REPORT_F1[name] - at_random,
+                row,
+                (0.0, np.inf),
+                noise.get((name, "random"), 0.0),
+            )
             for name, row in differences(strategies[1:], "random")
         ],
     ]
     return pd.DataFrame(rows)
 
 
-def _claim(claim: str, reported: float, row: pd.Series, bounds: tuple[float, float]) -> dict:
+def _claim(claim: str, reported: float, row: pd.Series, bounds: tuple[float, float], test_noise: float = 0.0) -> dict:
     n, mean, low, high = int(row["n_seeds"]), row["mean"], row["low"], row["high"]
     nearest = min(abs(mean - bound) for bound in bounds)
     directed = bounds[1] == np.inf
     decided = row["p_holm"] < 0.05 if directed else not any(low < bound < high for bound in bounds)
-    needed = np.nan
     if n > 1 and decided:
         verdict = "holds" if bounds[0] < mean < bounds[1] else "does not hold"
     else:
-        needed = seeds_needed(nearest, row["std"])
+        needed = seeds_needed(nearest, row["std"], test_noise)
         verdict = f"cannot tell with {n} seed{'s' * (n > 1)}"
         if np.isfinite(needed):
             verdict += f": {max(needed, n + 1):,.0f} would be needed"
+        elif n > 1:
+            verdict += ", nor with any number on these test images"
     figures = {"claim": claim, "report": reported, "ours": mean, "low": low, "high": high, "n_seeds": n}
     return figures | {"p_holm": row.get("p_holm", np.nan) if directed else np.nan, "verdict": verdict}
 

@@ -1,11 +1,13 @@
 """The hyper-parameter search: Optuna proposes recipes, cross-validation on the labelled images judges them."""
 
 import hashlib
+import io
 import json
 import os
 import socket
 import sys
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,8 +68,11 @@ def search(
         load_if_exists=True,
     )
     labelled, added = _training_images(study, dataset, experiment, seed)
-    clashes = 0
-    with tqdm(total=study.n_trials, desc=f"search, {experiment}", unit="trial", file=sys.stdout, ascii=True) as bar:
+    clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
+    with tqdm(
+        total=study.n_trials, initial=finished, desc=f"search, {experiment}", unit="trial", file=sys.stdout, leave=False,
+        ascii=True, disable=finished >= study.n_trials,
+    ) as bar:  # fmt: skip
         while (n := len(tuner.get_trials(states=FINISHED))) < study.n_trials:
             bar.update(n - bar.n)
             if n == 0 and not tuner.get_trials(states=(TrialState.WAITING,)):
@@ -93,7 +98,6 @@ def search(
                 tuner.tell(trial, state=TrialState.PRUNED)
             except FloatingPointError:  # the training diverged
                 tuner.tell(trial, 0.0)
-        bar.update(study.n_trials - bar.n)
     return pd.DataFrame([_row(trial) for trial in tuner.get_trials(states=FINISHED)[: study.n_trials]])
 
 
@@ -190,9 +194,11 @@ def validate(
 
 
 def _predict(train: Part, images: Part, recipe: Recipe, seed: int, device: str) -> np.ndarray:
-    n_classes = max(train.labels.max(), images.labels.max()) + 1
-    model = fit(train.images, train.labels, recipe, seed, device, n_classes=int(n_classes))
-    return predict_proba(model, images.images, flip=recipe.flip, shift=min(recipe.shift, 1)).argmax(1)
+    n_classes = int(max(train.labels.max(), images.labels.max())) + 1
+    # The search has a progress bar; one within the other would spoil both.
+    with redirect_stdout(io.StringIO()):
+        model = fit(train.images, train.labels, recipe, seed, device, n_classes=n_classes)
+        return predict_proba(model, images.images, flip=recipe.flip, shift=min(recipe.shift, 1)).argmax(1)
 
 
 def _score(train: Part, test: Part, recipe: Recipe, seed: int, device: str) -> float:

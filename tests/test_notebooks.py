@@ -30,7 +30,9 @@ def parts(path):
 
 @each_notebook
 def test_runs_alone_from_nothing(path, tmp_path):
-    options = ["-p", "profile", str(TINY)] + (["-p", "output", str(tmp_path)] if "comparison" in path.stem else [])
+    options = ["-p", "profile", str(TINY)] + (
+        ["-p", "output", str(tmp_path)] if "output = None" in parts(path)[1][0].source else []
+    )
     done = papermill(path, tmp_path / "out.ipynb", *options)
     assert done.returncode == 0, done.stderr[-3000:]
     _, code, _ = parts(tmp_path / "out.ipynb")
@@ -50,6 +52,7 @@ def test_the_quick_profile_is_a_papermill_parameter_file(tmp_path):
     ("options", "message"),
     [
         (["-p", "n_lablled", "80"], r"unknown parameters \['n_lablled'\]"),
+        (["-p", "n_trials", "3"], r"unknown parameters \['n_trials'\]"),
         (["-r", "n_query", "100"], "n_query is '100'; give a whole number"),
         (["-p", "profile", "quik"], "profile is 'quik'"),
     ],

@@ -57,6 +57,7 @@ def test_the_report_has_a_page_a_notebook_and_shows_progress(quick):
     assert "original_label, seed 4:" in printed[0]
     assert "original_label" not in printed[1], "the second report repeats runs"
     assert '<img alt="Bar chart of the mean macro F1' in index
+    assert "beats random</td>" in index
 
 
 def test_results_have_a_row_a_run_and_the_chart_is_the_same_again(quick):
@@ -68,7 +69,7 @@ def test_results_have_a_row_a_run_and_the_chart_is_the_same_again(quick):
     strategies = means.drop(["original_label", "full_training_set"])
     assert means["original_label"] < strategies.min()
     assert strategies.max() < means["full_training_set"]
-    for name in ("results.csv", "summary.csv", "comparison.svg", "comparison.png"):
+    for name in report_module.PUBLISHED:
         assert (folder / "first" / name).read_bytes() == (folder / "second" / name).read_bytes(), name
 
 
@@ -177,15 +178,31 @@ def test_a_stopped_report_says_how_it_goes_on(monkeypatch, capsys):
 def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(report_module, "FIGURES", tmp_path / "figures")
     monkeypatch.setattr(report_module, "NOTEBOOKS", tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text("Before.\n\n" + "old table\n".join(report_module.VERDICTS) + "\n\nAfter.\n")
+    monkeypatch.setattr(report_module, "README", readme)
     output = tmp_path / "out"
     output.mkdir()
     for name in report_module.PUBLISHED:
-        (output / name).write_text("experiment,seed,f1\n")
+        (output / name).write_text("claim,report,ours,low,high,verdict\nrandom gains,0.12,0.1,,,cannot tell\n")
     monkeypatch.setattr(report_module, "_index", lambda pages, output: output / "index.html")
     report_module.report(str(TINY), output=output)
     assert not (tmp_path / "figures").exists()
+    assert "old table" in readme.read_text()
     report_module.report(str(TINY), output=output, publish=True)
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(report_module.PUBLISHED)
+    written = readme.read_text()
+    assert "| `random` gains | 0.120 | 0.100 | cannot tell |" in written
+    assert "old table" not in written
+    assert written.startswith("Before.")
+    assert written.endswith("After.\n")
+
+
+def test_verdicts_are_a_table_with_intervals():
+    rows = pd.DataFrame([["entropy beats random", 0.004, 0.01, 0.002, 0.018, "holds"]])
+    rows.columns = ["claim", "report", "ours", "low", "high", "verdict"]
+    text = report_module.verdicts(rows)
+    assert text.splitlines()[2] == "| `entropy` beats random | 0.004 | 0.010 (0.002 to 0.018) | holds |"
 
 
 def test_doctor_finds_this_environment_fit_and_names_a_missing_package(tmp_path, monkeypatch, capsys):

@@ -6,10 +6,16 @@ import subprocess
 import sys
 import tomllib
 
+import pandas as pd
+
 from alkit import ROOT
+from alkit.report import VERDICTS, verdicts
 
 # From the bottom up: a module may import those before it.
-LAYERS = "data network training samplers store study statistics plots report doctor __main__".split()
+LAYERS = (
+    "data recipe optimizer augmentation network training samplers store study profiles runs tuning statistics plots "
+    "report doctor __main__"
+).split()
 
 
 def imports(path):
@@ -24,7 +30,7 @@ def imports(path):
 def test_imports_run_downwards():
     for path in (ROOT / "alkit").glob("*.py"):
         kit = {name.split(".")[1] for name in imports(path) if name.startswith("alkit.")} & set(LAYERS)
-        below = LAYERS[: LAYERS.index(path.stem)] if path.stem in LAYERS else []
+        below = LAYERS[: LAYERS.index(path.stem)] if path.stem != "__init__" else []
         assert kit <= set(below), f"{path.name} imports upwards: {kit - set(below)}"
         if path.stem in ("samplers", "statistics"):
             assert not kit
@@ -36,8 +42,10 @@ def test_what_is_imported_is_required():
     names["jupyter_core"] = "jupyter-core"
     used = {name.split(".")[0] for path in (ROOT / "alkit").glob("*.py") for name in imports(path)}
     used = {names.get(name, name) for name in used - set(sys.stdlib_module_names) - {"alkit"}}
-    assert used <= required
-    assert required - used <= {"jupyterlab"}, "required, but not imported"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert used - {re.match(r"\w+", package)[0] for package in extras["cluster"]} <= required
+    # Optuna's progress bars complain in a notebook without ipywidgets.
+    assert required - used <= {"jupyterlab", "ipywidgets"}, "required, but not imported"
 
 
 def test_linter_and_formatter_find_nothing():
@@ -51,6 +59,13 @@ def test_the_readme_names_every_notebook_and_what_it_links_exists():
     links = re.findall(r"\]\(([^)#]+)\)", readme)
     assert {path.name for path in (ROOT / "notebooks").glob("*.ipynb")} <= {link.split("/")[-1] for link in links}
     assert all((ROOT / link).exists() for link in links if "://" not in link)
+
+
+def test_the_readme_shows_the_verdicts_of_the_committed_claims():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.split(VERDICTS[0])[1].split(VERDICTS[1])[0]
+    claims = ROOT / "figures" / "claims.csv"
+    assert shown == (verdicts(pd.read_csv(claims)) if claims.is_file() else "")
 
 
 def test_one_version():
