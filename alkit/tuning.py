@@ -69,10 +69,14 @@ def search(
     )
     labelled, added = _training_images(study, dataset, experiment, seed)
     clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
-    with tqdm(
-        total=study.n_trials, initial=finished, desc=f"search, {experiment}", unit="trial", file=sys.stdout, leave=False,
-        ascii=True, disable=finished >= study.n_trials,
-    ) as bar:  # fmt: skip
+    options = {
+        "unit": "trial",
+        "file": sys.stdout,
+        "leave": False,
+        "ascii": True,
+        "disable": finished >= study.n_trials,
+    }
+    with tqdm(total=study.n_trials, initial=finished, desc=f"search, {experiment}", **options) as bar:
         while (n := len(tuner.get_trials(states=FINISHED))) < study.n_trials:
             bar.update(n - bar.n)
             if n == 0 and not tuner.get_trials(states=(TrialState.WAITING,)):
