@@ -1,4 +1,4 @@
-"""The command line: `python -m alkit report`, `tune` and `doctor`."""
+"""The command line: `python -m alkit report`, `tune`, `handout`, `slides` and `doctor`."""
 
 import argparse
 import sys
@@ -31,6 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     add("--fidelity", type=float, metavar="SHARE", help="train each trial for this share of the epochs")
     add("--storage", metavar="URL", help="database of the trials, which several machines may share (a file)")
     add("--output", type=Path, required=True, metavar="FILE.yaml", help="the profile to write")
+    add = commands.add_parser("handout", help="write the notebooks without their solutions").add_argument
+    add("--output", type=Path, required=True, metavar="DIR", help="the folder to write to")
+    add = commands.add_parser("slides", help="write slides of the notebooks that a report executed").add_argument
+    add("--profile", default="quick", help="the report's profile (quick)")
+    add("--output", type=Path, metavar="DIR", help="the folder to write to (reports/<profile>/slides)")
     options = vars(parser.parse_args(arguments))
     # Imported late, so that --help is quick and the doctor runs where packages are missing.
     command = options.pop("command")
@@ -38,14 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
         from alkit.doctor import doctor
 
         return doctor()
+    from alkit.course import handout, slides
     from alkit.report import ReportError, report
     from alkit.tuning import tune
 
     try:
-        if command == "tune":
-            print(f"Profile: {tune(**options)}")
-        else:
-            print(f"Report: {report(**options)}")
+        done = {"report": report, "tune": tune, "handout": handout, "slides": slides}[command](**options)
+        print(f"{command.capitalize()}: {done}")
     except (ReportError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"alkit {command}: {error}", file=sys.stderr)
         return 1 if isinstance(error, ReportError) else 2

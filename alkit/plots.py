@@ -1,7 +1,7 @@
 """The figures: each function returns a matplotlib figure and describes it in words (its label, used as alt text)."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import cycle
 from pathlib import Path
 
@@ -195,6 +195,37 @@ def curves(table: pd.DataFrame, x: str, y: str, group: str, labels: tuple[str, s
 def _interval(values: pd.Series) -> tuple[float, float]:
     row = mean_and_interval(values.to_frame().T).iloc[0]
     return row["low"], row["high"]
+
+
+def triangle(scores: dict[str, Callable[[np.ndarray], np.ndarray]], classes: tuple[str, str, str]) -> Figure:
+    """What each score calls uncertain, over all predictions for three classes: a corner is certainty, the middle none.
+
+    Bright is uncertain. Inside the line lies the tenth of all predictions that the score finds the most uncertain.
+    """
+    steps = np.linspace(0, 1, 101)
+    first, second = (grid.ravel() for grid in np.meshgrid(steps, steps))
+    inside = first + second <= 1 + 1e-9
+    rows = np.stack([first, second, 1 - first - second], axis=1)[inside].clip(0, 1)
+    corners = np.array([[0, 0], [1, 0], [0.5, 0.75**0.5]])
+    points = rows @ corners
+    figure, grid = plt.subplots(1, len(scores), figsize=(3.3 * len(scores), 3.2), layout="constrained", squeeze=False)
+    for axes, (name, score) in zip(grid[0], scores.items(), strict=True):
+        values = score(rows)
+        axes.tricontourf(*points.T, values, levels=20, cmap="cividis")
+        axes.tricontour(
+            *points.T, values, levels=[np.quantile(values, 0.9)], colors="black", linewidths=1.5, linestyles="-"
+        )
+        for (x, y), label in zip(corners, classes, strict=True):
+            axes.text(x, y + (0.03 if y else -0.03), label, ha="center", va="bottom" if y else "top")
+        axes.set_title(name.replace("_", " "), pad=24)
+        axes.set_aspect("equal")
+        axes.axis("off")
+    shapes = [f"{name} is highest at {_row(rows[score(rows).argmax()])}" for name, score in scores.items()]
+    return _described(figure, f"Triangles of all predictions for {', '.join(classes)}. {'; '.join(shapes)}.")
+
+
+def _row(probabilities: np.ndarray) -> str:
+    return " ".join(f"{p:.2f}" for p in probabilities)
 
 
 def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:

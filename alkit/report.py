@@ -1,7 +1,6 @@
 """Execute the notebooks in order with papermill, render them to HTML and put an index page on top."""
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ import pandas as pd
 import papermill
 from jupyter_client import AsyncKernelManager
 from jupyter_core.utils import run_sync
-from latex2mathml.converter import convert
-from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
 from alkit import ROOT, plots
 from alkit.data import Dataset, load, replace_file, split
+from alkit.pages import navigation, render
 from alkit.profiles import load_study
 from alkit.runs import run_all
 from alkit.statistics import summary
@@ -93,7 +91,8 @@ def report(
                 following = waiting.enter_context(_kernel()) if path != paths[-1] else None
                 notebook = _execute(path, executed / path.name, parameters, kernel)
             kernel = following
-            pages.append((_render(notebook, output / f"{path.stem}.html", show_code), path.stem))
+            page = output / f"{path.stem}.html"
+            pages.append((render(notebook, page, show_code=show_code, before=navigation(paths, path)), path.stem))
     index = _index(pages, output)
     if publish:
         FIGURES.mkdir(exist_ok=True)
@@ -170,28 +169,6 @@ class _ProgressLines:
         sys.stdout.flush()
 
 
-def _render(notebook: nbformat.NotebookNode, page: Path, show_code: bool = True) -> str:
-    """Write a notebook as an HTML page that needs no network and return its title."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", _mathml(cell.source))
-        else:
-            # A finished progress bar leaves blanks behind.
-            cell.outputs = [output for output in cell.outputs if output.get("text", "text").strip()]
-    title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
-    notebook.metadata.title = title
-    exporter = HTMLExporter(exclude_input=not show_code, exclude_input_prompt=True, exclude_output_prompt=True)
-    exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = ""
-    page.write_text(exporter.from_notebook_node(notebook)[0], encoding="utf-8")
-    return title
-
-
-def _mathml(markdown: str) -> str:
-    """Replace $$formulas$$ and $formulas$ by MathML, which browsers show without MathJax."""
-    markdown = re.sub(r"\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), markdown, flags=re.DOTALL)
-    return re.sub(r"\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)", lambda found: convert(found[1]), markdown)
-
-
 def _index(pages: list[tuple[str, str]], output: Path) -> Path:
     results = pd.read_csv(output / "results.csv")
     table = summary(results).reset_index().rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
@@ -203,7 +180,7 @@ def _index(pages: list[tuple[str, str]], output: Path) -> Path:
         f"Measured on: {run_on(results)}.\n\n## Verdicts on the claims of the 2021 report\n\n"
         f"{verdicts(pd.read_csv(output / 'claims.csv'))}\n## Notebooks\n\n{contents}\n\n## Files\n\n{files}\n"
     )
-    _render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html")
+    render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html")
     return output / "index.html"
 
 

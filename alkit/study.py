@@ -1,5 +1,6 @@
 """The protocol as data, and one run of it: split, fit, predict the pool, sample, fit again, score, record."""
 
+import inspect
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -67,6 +68,9 @@ class Study:
 def run(study: Study, dataset: Dataset, experiment: str, seed: int, round_number: int | None = None) -> Run:
     """Do one experiment with one seed, or read it if it was done before.
 
+    A sampler of your own becomes an experiment with `SAMPLERS["mine"] = function`; it trains with the recipe of random,
+    and is done again when its source changes.
+
     A strategy's `round_number` is 1 to `study.n_rounds`, the last unless given; what it needs of earlier rounds is done
     first. The record holds macro F1 and accuracy on the test set, F1 and picks for each class, what it was run on and
     how; the arrays `test_probabilities`, `picks` (positions in the pool, of all rounds in order, each round's most
@@ -74,8 +78,9 @@ def run(study: Study, dataset: Dataset, experiment: str, seed: int, round_number
     as it is, the test set as an average over its views.
     Raises ValueError for an unknown experiment or sizes that the data set cannot give.
     """
-    if experiment not in EXPERIMENTS:
-        raise ValueError(f"experiment is {experiment!r}; give one of {', '.join(EXPERIMENTS)}.")
+    known = dict.fromkeys([*EXPERIMENTS, *SAMPLERS])
+    if experiment not in known:
+        raise ValueError(f"experiment is {experiment!r}; give one of {', '.join(known)}.")
     name = store.key(identity(study, dataset, experiment, seed, round_number))
     done = store.read(name)
     if done is None:
@@ -114,12 +119,14 @@ def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_n
         "fingerprint": dataset.fingerprint,
         "experiment": experiment,
         "seed": seed,
-        "recipe": asdict(study.recipes[experiment]),
+        "recipe": asdict(_recipe(study, experiment)),
         "device": device.type,
         "precision": choose_precision(device),
     }
     if experiment != "full_training_set":
         what["n_labelled"] = study.n_labelled
+    if experiment not in EXPERIMENTS:
+        what["source"] = inspect.getsource(SAMPLERS[experiment])
     if experiment in SAMPLERS:
         asked, number = before(study, experiment, round_number)
         what |= {"n_query": study.n_query, "base": identity(study, dataset, asked, seed, number)}
@@ -138,7 +145,7 @@ def compute(
     parts = split(dataset, study.n_labelled)
     device = choose_device(study.device)
     precision = choose_precision(device)
-    recipe = study.recipes[experiment]
+    recipe = _recipe(study, experiment)
     number = round_number or study.n_rounds
     arrays, picked = {}, np.empty(0, np.int64)
     train = dataset.train if experiment == "full_training_set" else parts.labelled
@@ -220,6 +227,10 @@ def versions() -> str:
 def rounds(study: Study, experiment: str) -> list[int | None]:
     """The rounds of an experiment, from 1; None stands for an experiment that picks nothing."""
     return [*range(1, study.n_rounds + 1)] if experiment in SAMPLERS else [None]
+
+
+def _recipe(study: Study, experiment: str) -> Recipe:
+    return study.recipes.get(experiment, study.recipes["random"])
 
 
 def before(study: Study, experiment: str, round_number: int | None) -> tuple[str, int | None] | None:

@@ -14,7 +14,7 @@ from alkit.report import VERDICTS, verdicts
 # From the bottom up: a module may import those before it.
 LAYERS = (
     "data recipe optimizer augmentation network training samplers store study profiles runs tuning statistics plots "
-    "report doctor __main__"
+    "exercises pages report course doctor __main__"
 ).split()
 
 

@@ -274,3 +274,25 @@ def test_features_of_the_pool_give_the_base_models_probabilities_and_are_kept(st
     n = len(fits)
     assert np.array_equal(pool_features(study, digits, 0), features)
     assert len(fits) == n
+
+
+def first(pool, k, generator):
+    """The k positions that come first."""
+    return np.arange(k)
+
+
+def last(pool, k, generator):
+    """The k positions that come last."""
+    return np.arange(len(pool.probabilities))[-k:]
+
+
+def test_a_sampler_of_ones_own_is_an_experiment_and_done_again_when_it_changes(study, digits, fits, monkeypatch):
+    monkeypatch.setitem(study_module.SAMPLERS, "mine", first)
+    done = run(study, digits, "mine", 0)
+    assert done.arrays["picks"].tolist() == list(range(20))
+    assert done.record["identity"]["recipe"] == run(study, digits, "random", 0).record["identity"]["recipe"]
+    n = len(fits)
+    assert results(study, digits, ("mine",))["experiment"].tolist() == ["mine", "mine"]
+    assert len(fits) == n + 2  # the base model and the run of the other seed
+    monkeypatch.setitem(study_module.SAMPLERS, "mine", last)
+    assert run(study, digits, "mine", 0).arrays["picks"].tolist() == list(range(1217, 1237))

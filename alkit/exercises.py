@@ -1,0 +1,310 @@
+"""The checks of the exercises: each answers in a sentence, says what is off, and keeps the solution to itself."""
+
+from collections.abc import Callable
+from functools import wraps
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn.metrics import accuracy_score, f1_score
+
+from alkit.data import Part, Split, class_counts
+from alkit.samplers import Pool, entropy, least_certainty, least_certainty_margin, sample
+from alkit.statistics import holm, seeds_needed
+from alkit.study import Study
+
+UNANSWERED = "replace None by your answer."
+
+
+def exercise(problem_with: Callable[..., str]) -> Callable[..., None]:
+    """Make a check of a function that says what is off with an answer: it prints a sentence, "Right." if nothing is.
+
+    None is an answer that is still to be given; code of a student that stops with an error is an answer as well.
+    """
+
+    @wraps(problem_with)
+    def check(answer: object, *given) -> None:
+        try:
+            problem = UNANSWERED if answer is None else problem_with(answer, *given)
+        except Exception as error:  # whatever a student's code does
+            problem = f"it stops with {type(error).__name__}: {error}"
+        print(f"Not yet: {problem}" if problem else "Right.")
+
+    return check
+
+
+def number(answer: object, expected: float, known: dict[str, float] | None = None, tolerance: float = 0.005) -> str:
+    """What is off with a number; `known` maps a sentence to the wrong number that it explains."""
+    if answer is None:
+        return UNANSWERED
+    if not isinstance(answer, Real) or isinstance(answer, bool):
+        return f"give a number, not {type(answer).__name__}."
+    if np.isclose(answer, expected, rtol=tolerance, atol=1e-9):
+        return ""
+    for sentence, wrong in (known or {}).items():
+        if np.isclose(answer, wrong, rtol=tolerance):
+            return sentence
+    if np.isclose(answer, 100 * expected, rtol=tolerance):
+        return "that is in per cent; give a share of 1."
+    if np.isclose(answer, -expected, rtol=tolerance):
+        return "the size is right, the sign is not."
+    return f"that is too {'large' if answer > expected else 'small'}."
+
+
+def array(answer: object, expected: np.ndarray, known: dict[str, np.ndarray] | None = None) -> str:
+    """What is off with an array; `known` maps a sentence to the wrong array that it explains."""
+    if answer is None:
+        return UNANSWERED
+    result = np.asarray(answer, float)
+    for sentence, wrong in (known or {}).items():
+        ambiguous = wrong.shape == expected.shape and np.allclose(wrong, expected)
+        if result.shape == wrong.shape and np.allclose(result, wrong) and not ambiguous:
+            return sentence
+    if result.shape != expected.shape:
+        return f"the result has shape {result.shape}; {expected.shape} is needed."
+    if np.isnan(result).any():
+        return f"{np.isnan(result).sum()} of {result.size} numbers are NaN."
+    if np.allclose(result, -expected):
+        return "the sizes are right, the sign is not."
+    wrong = ~np.isclose(result, expected)
+    return f"{wrong.sum()} of {result.size} numbers are off." if wrong.any() else ""
+
+
+def _function(answer: object) -> str:
+    return "" if callable(answer) else f"give a function, not {type(answer).__name__}."
+
+
+def _sampler(answer: object, pool: Pool, k: int) -> str:
+    if not callable(answer):
+        return _function(answer)
+    if answer(pool, k, np.random.default_rng(0)) is None:
+        return UNANSWERED
+    if not np.array_equal(*(sample(answer, pool, k, 0) for _ in range(2))):
+        return "the same seed gives other picks: take all random numbers from the generator."
+    return ""
+
+
+def _rows(n: int, n_classes: int = 4, zeros: bool = False) -> np.ndarray:
+    """Rows of random probabilities."""
+    rows = np.random.default_rng(0).dirichlet(np.ones(n_classes), n)
+    if zeros:
+        rows[: n // 2, 0] = 0
+        rows /= rows.sum(1, keepdims=True)
+    return rows
+
+
+@exercise
+def labels_asked(answer: object, study: Study) -> str:
+    both = study.n_labelled + study.n_query
+    return number(answer, study.n_query, {"that counts the labels as well that were there at the start.": both}, 0)
+
+
+@exercise
+def f1_of_cat(answer: object) -> str:
+    known = {
+        "that is the plain mean of precision and recall; look at the formula again.": 0.625,
+        "that is the precision.": 0.75,
+        "that is the recall.": 0.5,
+    }
+    return number(answer, 0.6, known)
+
+
+@exercise
+def labelled_share(answer: object, parts: Split) -> str:
+    n_labelled, n_pool = len(parts.labelled), len(parts.pool)
+    known = {"that is relative to the pool; the labelled images are training images too.": n_labelled / n_pool}
+    return number(answer, n_labelled / (n_labelled + n_pool), known, 1e-6)
+
+
+@exercise
+def shared_images(answer: Callable[[Part, Part], int], parts: Split) -> str:
+    planted = parts.labelled[:20] + parts.pool[:7]
+
+    def count(one, other):
+        return sum(image in set(map(bytes, other.images)) for image in map(bytes, one.images))
+
+    for one, other, what in (
+        (planted, parts.labelled, "20 labelled images and 7 of the pool, looked for among the labelled"),
+        (parts.labelled[:50], parts.pool, "50 labelled images, looked for in the pool"),
+    ):
+        if problem := _function(answer) or number(answer(one, other), count(one, other), tolerance=0):
+            return f"for {what}: {problem}"
+    return ""
+
+
+@exercise
+def confused_pair(answer: object, confused: pd.DataFrame) -> str:
+    if not isinstance(answer, tuple | list) or len(answer) != 2 or not set(answer) <= set(confused.index):
+        return f"give two class names, (true, predicted), out of {', '.join(confused.index)}."
+    if answer[0] == answer[1]:
+        return "that cell is on the diagonal, where the prediction is right."
+    off = confused.where(~np.eye(len(confused), dtype=bool))
+    if off.loc[answer[0], answer[1]] == off.max(axis=None):
+        return ""
+    if off.loc[answer[1], answer[0]] == off.max(axis=None):
+        return "row and column are mixed up: the row is the true class."
+    return f"{(off > off.loc[answer[0], answer[1]]).to_numpy().sum()} cells beside the diagonal are larger."
+
+
+@exercise
+def macro_f1(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
+    random = np.random.default_rng(0)
+    true = random.choice(4, 200, p=[0.6, 0.2, 0.1, 0.1])
+    predicted = np.where(random.random(200) < 0.6, true, random.integers(0, 4, 200))
+    known = {
+        "that is the accuracy.": accuracy_score(true, predicted),
+        "that weighs classes by their size; macro F1 counts all alike.": f1_score(true, predicted, average="weighted"),
+    }
+    return _function(answer) or number(answer(true, predicted), f1_score(true, predicted, average="macro"), known, 1e-6)
+
+
+@exercise
+def picks_expected(answer: object, parts: Split, study: Study) -> str:
+    n_in_pool = class_counts(parts.pool, int(parts.pool.labels.max()) + 1)[0]
+    known = {"that is how many there are in the pool.": n_in_pool}
+    return number(answer, n_in_pool * study.n_query / len(parts.pool), known, 0.01)
+
+
+@exercise
+def picks_of_first_half(answer: Callable) -> str:
+    pool = Pool(_rows(101))
+    if problem := _sampler(answer, pool, 20):
+        return problem
+    picks = [sample(answer, pool, 20, seed) for seed in (0, 1)]
+    if max(map(max, picks)) > 50:
+        return "it picks from the second half of the pool as well."
+    if np.array_equal(picks[0], picks[1]):
+        return "another seed gives the same picks: these are not random."
+    return ""
+
+
+@exercise
+def order_of_three(answer: object) -> str:
+    if not isinstance(answer, str) or sorted(answer.upper()) != list("DEF"):
+        return 'give the three letters in order, such as "DEF".'
+    if answer.upper() == "FDE":
+        return "that begins with the image the model is most sure of."
+    return "" if answer.upper() == "EDF" else "compare the largest probability of each image."
+
+
+@exercise
+def least_certainty_function(answer: Callable) -> str:
+    p = _rows(50)
+    known = {
+        "that is high where the model is sure; it should be the other way round.": p.max(1),
+        "that is the largest probability of each class; each image needs one.": p.max(0),
+        "that is the largest score of each class; each image needs one.": 1 - p.max(0),
+    }
+    return _function(answer) or array(answer(p), least_certainty(p), known)
+
+
+@exercise
+def two_rows(answer: object) -> str:
+    rows = np.asarray(answer, float)
+    if rows.shape != (2, 3) or (rows < 0).any() or not np.allclose(rows.sum(1), 1):
+        return "give two rows of three probabilities, each row with a sum of 1."
+    least, margin = least_certainty(rows), least_certainty_margin(rows)
+    if least[0] <= least[1]:
+        return "least certainty does not prefer the first row: its largest probability must be the smaller one."
+    if margin[1] <= margin[0]:
+        return "margin does not prefer the second row: its two largest probabilities must be closer together."
+    return ""
+
+
+@exercise
+def margin_by_hand(answer: object) -> str:
+    known = {
+        "that is what the most probable class leaves over, which is least certainty.": 0.3,
+        "subtract the second largest probability, wherever it stands.": 0.65,
+    }
+    return number(answer, -0.45, known)
+
+
+@exercise
+def entropy_by_hand(answer: object) -> str:
+    halves = -(0.5 * np.log([0.5, 0.25, 0.25])).sum()
+    known = {
+        "that is in bits; the natural logarithm gives nats.": 1.5,
+        "that is with the logarithm to base 10; take the natural one.": 1.5 * np.log10(2),
+        "weigh each logarithm with its own probability.": halves,
+    }
+    return number(answer, 1.5 * np.log(2), known)
+
+
+@exercise
+def entropy_function(answer: Callable) -> str:
+    p, q = _rows(50), _rows(50, zeros=True)
+    known = {"that is in bits; the kit uses the natural logarithm.": entropy(p) / np.log(2)}
+    if problem := _function(answer) or array(answer(p), entropy(p), known):
+        return problem
+    with np.errstate(all="ignore"):
+        problem = array(answer(q), entropy(q))
+    return f"where a probability is 0, {problem} 0 log 0 counts as 0." if problem else ""
+
+
+@exercise
+def undecided(answer: object, differences: pd.DataFrame) -> str:
+    names = set(differences.index)
+    if not isinstance(answer, tuple | list | set) or not set(answer) <= names:
+        return f"give a list of names out of {', '.join(differences.index)}; it may be empty."
+    expected = {name for name, row in differences.iterrows() if not (row["low"] > 0 or row["high"] < 0)}
+    missing, wrong = len(expected - set(answer)), len(set(answer) - expected)
+    return f"{missing} missing, {wrong} too many." if missing or wrong else ""
+
+
+@exercise
+def interval(answer: Callable[[np.ndarray], tuple[float, float]]) -> str:
+    values = np.array([0.02, 0.005, 0.011, -0.004])
+    error, t = values.std(ddof=1) / 2, stats.t.isf(0.025, 3)
+
+    def around(half):
+        return np.array([values.mean() - half, values.mean() + half])
+
+    known = {
+        "that is 1.96 standard errors; with few seeds Student's t is larger.": around(stats.norm.isf(0.025) * error),
+        "that is Student's t with as many degrees of freedom as seeds; one fewer is right.": around(
+            stats.t.isf(0.025, 4) * error
+        ),
+        "divide the standard deviation by the root of the number of seeds.": around(t * 2 * error),
+        "the standard deviation of a sample divides by n - 1.": around(t * values.std() / 2),
+    }
+    return _function(answer) or array(answer(values), around(t * error), known)
+
+
+@exercise
+def seeds_for_a_point(answer: object) -> str:
+    needed = seeds_needed(0.01, 0.02)
+    if problem := number(answer, needed, tolerance=1e-9):
+        return problem if isinstance(answer, str) else f"{problem} Is the difference 0.01 and the spread 0.02?"
+    return ""
+
+
+@exercise
+def holm_function(answer: Callable[[np.ndarray], np.ndarray]) -> str:
+    p = np.array([0.04, 0.01, 0.03])
+    known = {
+        "that is Bonferroni's correction, all times 3; Holm is milder from the second on.": (3 * p).clip(max=1),
+        "a larger p may not end up smaller than a smaller one: keep the running maximum.": np.array([0.04, 0.03, 0.06]),
+        "give them back in the order in which they came.": np.array([0.03, 0.06, 0.06]),
+        "these are the p-values as they were.": p,
+    }
+    if problem := _function(answer) or array(answer(p), holm(p), known):
+        return problem
+    return "no probability is above 1." if np.max(answer(np.array([0.9, 0.8]))) > 1 else ""
+
+
+@exercise
+def jaccard(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
+    a, b = np.array([1, 5, 3, 9, 7, 11]), np.array([9, 2, 4, 5, 13, 15])
+    known = {
+        "that is the share of one set; divide by how many positions are in either.": 2 / 6,
+        "that counts what both have twice; divide by how many positions are in either.": 2 / 12,
+        "that is how many they have in common; divide.": 2,
+    }
+    return _function(answer) or number(answer(a, b), 0.2, known, 1e-6)
+
+
+@exercise
+def own_sampler(answer: Callable, pool: Pool, k: int) -> str:
+    return _sampler(answer, pool, k)

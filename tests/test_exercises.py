@@ -1,0 +1,214 @@
+"""The students' notebooks: each runs alone, solved and with wrong answers, and every check says what is off."""
+
+import re
+
+import nbformat
+import pytest
+from conftest import TINY
+from test_notebooks import PATHS, papermill
+
+from alkit import exercises
+from alkit.__main__ import main
+from alkit.course import handout
+
+# For each exercise of each notebook: wrong answers, and what the check has to say.
+WRONG = {
+    "00_start_here": [
+        [
+            ("n_asked = study.n_labelled + study.n_query", "counts the labels as well that were there"),
+            ("n_asked = 1", "too small"),
+            ("n_asked = 'many'", "give a number, not str"),
+        ],
+        [("f1_of_cat = 0.625", "plain mean"), ("f1_of_cat = 0.75", "precision"), ("f1_of_cat = 60", "per cent")],
+    ],
+    "01_data_and_split": [
+        [("share = len(parts.labelled) / len(parts.pool)", "relative to the pool"), ("share = 2.0", "too large")],
+        [
+            ("def shared(one, other):\n    return 0", "20 labelled images and 7 of the pool.*too small"),
+            ("def shared(one, other):\n    return len(one)", "too large"),
+            ("def shared(one, other):\n    return one.bytes", "it stops with AttributeError"),
+        ],
+    ],
+    "02_baselines": [
+        [
+            ("pair = (pairs.index[0][0],) * 2", "on the diagonal"),
+            ("pair = ('a', 'b')", "give two class names"),
+            ("pair = pairs.index[-1]", "cells beside the diagonal are larger"),
+        ],
+        [
+            ("def macro_f1(true, predicted):\n    return np.mean(true == predicted)", "the accuracy"),
+            (
+                "from sklearn.metrics import f1_score\n\n\n"
+                "def macro_f1(true, predicted):\n    return f1_score(true, predicted, average='weighted')",
+                "by their size",
+            ),
+        ],
+    ],
+    "03_random": [
+        [("n_first = np.sum(parts.pool.labels == 0)", "how many there are in the pool"), ("n_first = 0", "too small")],
+        [
+            ("def first_half(pool, k, generator):\n    return generator.permutation(101)[:k]", "second half"),
+            ("def first_half(pool, k, generator):\n    return np.arange(k)", "not random"),
+            ("def first_half(pool, k, generator):\n    return np.random.permutation(50)[:k]", "from the generator"),
+            ("def first_half(pool, k, generator):\n    return np.zeros(k, int)", "distinct integers"),
+        ],
+    ],
+    "04_least_certainty": [
+        [
+            ("order_of_three = 'FDE'", "most sure"),
+            ("order_of_three = 'DEF'", "compare the largest"),
+            ("order_of_three = 'ABC'", "three letters"),
+        ],
+        [
+            ("def my_score(probabilities):\n    return probabilities.max(axis=1)", "the other way round"),
+            ("def my_score(probabilities):\n    return 1 - probabilities.max(axis=0)", "each image needs one"),
+            ("def my_score(probabilities):\n    return probabilities", r"shape \(50, 4\); \(50,\) is needed"),
+            ("def my_score(probabilities):\n    return 1 - probabilities[:, 0]", "of 50 numbers are off"),
+            ("my_score = 3", "give a function, not int"),
+        ],
+    ],
+    "05_least_certainty_margin": [
+        [
+            ("score_by_hand = 0.45", "the sign is not"),
+            ("score_by_hand = 0.3", "which is least certainty"),
+            ("score_by_hand = 0.65", "second largest"),
+        ],
+        [
+            ("rows_of_two = [[0.9, 0.1, 0.0], [0.5, 0.5, 0.0]]", "least certainty does not prefer the first"),
+            ("rows_of_two = [[0.4, 0.3, 0.3], [0.6, 0.3, 0.1]]", "margin does not prefer the second"),
+            ("rows_of_two = [[0.5, 0.3, 0.3], [0.6, 0.3, 0.1]]", "sum of 1"),
+        ],
+    ],
+    "06_entropy": [
+        [
+            ("by_hand = 1.5", "bits"),
+            ("by_hand = -1.5 * np.log(2)", "the sign is not"),
+            ("by_hand = 1.733", "its own prob"),
+        ],
+        [
+            (
+                "def my_entropy(probabilities):\n    return -(probabilities * np.log(probabilities)).sum(axis=1)",
+                "where a probability is 0, .*NaN",
+            ),
+            (
+                "def my_entropy(probabilities):\n    p = probabilities + 1e-12\n"
+                "    return -(p * np.log2(p)).sum(axis=1)",
+                "bits",
+            ),
+        ],
+    ],
+    "07_comparison": [
+        [("cannot_tell = ['rnadom']", "list of names out of"), ("cannot_tell = 3", "list of names")],
+        [
+            (
+                "def my_interval(values):\n    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))\n"
+                "    return values.mean() - half, values.mean() + half",
+                "numbers are off|Student's t is larger",
+            ),
+            (
+                "def my_interval(values):\n    half = t.isf(0.025, len(values) - 1) * values.std(ddof=1)\n"
+                "    return values.mean() - half, values.mean() + half",
+                "root of the number of seeds",
+            ),
+            (
+                "def my_interval(values):\n    n = len(values)\n    half = t.isf(0.025, n - 1) * values.std() / n**0.5\n"
+                "    return values.mean() - half, values.mean() + half",
+                "divides by n - 1",
+            ),
+            ("def my_interval(values):\n    return values.mean()", r"shape \(\); \(2,\) is needed"),
+        ],
+    ],
+    "08_how_sure": [
+        [("n_seeds = 8", "too small. Is the difference 0.01"), ("n_seeds = 100", "too large")],
+        [
+            ("def my_holm(p):\n    return np.minimum(3 * p, 1)", "Bonferroni"),
+            ("def my_holm(p):\n    return p", "as they were"),
+            ("def my_holm(p):\n    return np.array([0.03, 0.06, 0.06])", "order in which they came"),
+            (
+                "def my_holm(p):\n    order = np.argsort(p)\n    corrected = np.empty(len(p))\n"
+                "    corrected[order] = np.maximum.accumulate(np.sort(p) * np.arange(len(p), 0, -1))\n"
+                "    return corrected",
+                "above 1",
+            ),
+        ],
+    ],
+    "09_what_did_they_pick": [
+        [
+            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / len(a)", "share of one set"),
+            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b))", "how many they have in common"),
+            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / (len(a) + len(b))", "both have twice"),
+        ],
+        [
+            ("def mine(pool, k, generator):\n    return np.zeros(k, int)", "distinct integers"),
+            ("def mine(pool, k, generator):\n    return np.random.permutation(50)[:k]", "from the generator"),
+            ("def mine(pool, k, generator):\n    return pool.images", "it stops with AttributeError"),
+        ],
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory):
+    return handout(tmp_path_factory.mktemp("for students"))
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_the_handout_runs_alone_unanswered_answered_wrongly_and_solved(path, handed_out, tmp_path):
+    notebook = nbformat.read(handed_out / path.name, nbformat.NO_CONVERT)
+    solutions = tagged(nbformat.read(path, nbformat.NO_CONVERT), "solution")
+    cells = []
+    exercise = iter(zip(WRONG[path.stem], solutions, strict=True))
+    for cell in notebook.cells:
+        cells.append(cell)
+        if "exercise" in cell.metadata.get("tags", []):
+            wrong, solution = next(exercise)
+            check = cell.source[re.search(r"^(pool = |exercises\.)", cell.source, re.MULTILINE).start() :]
+            for code, _ in wrong:
+                cells.append(nbformat.v4.new_code_cell(f"{code}\n\n\n{check}", metadata={"tags": ["wrong"]}))
+            cells.append(solution)
+    notebook.cells = cells
+    nbformat.write(notebook, tmp_path / path.name)
+    options = ["-p", "profile", str(TINY)]
+    options += ["-p", "output", str(tmp_path)] if "output = None" in notebook.cells[2].source else []
+    done = papermill(tmp_path / path.name, tmp_path / "out.ipynb", *options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    executed = nbformat.read(tmp_path / "out.ipynb", nbformat.NO_CONVERT)
+
+    def said(tag):
+        return ["".join(output.text for output in cell.outputs) for cell in tagged(executed, tag)]
+
+    assert said("exercise") == ["Not yet: replace None by your answer.\n"] * len(solutions)
+    assert said("solution") == ["Right.\n"] * len(solutions)
+    expected = [pattern for wrong in WRONG[path.stem] for _, pattern in wrong]
+    for sentence, pattern in zip(said("wrong"), expected, strict=True):
+        assert re.match(f"Not yet: .*({pattern})", sentence), sentence
+        assert sentence.strip().endswith((".", "0.02?")) or "it stops" in sentence
+    for output in (output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs):
+        assert output.output_type != "stream" or output.name != "stderr", output.text
+        if "image/png" in output.get("data", {}):
+            assert len(output.metadata["image/png"]["alt"]) > 30
+
+
+def test_the_handout_has_no_solution_and_the_command_writes_it(tmp_path, capsys):
+    assert main(["handout", "--output", str(tmp_path / "students")]) == 0
+    assert "students" in capsys.readouterr().out
+    for path in PATHS:
+        whole = nbformat.read(path, nbformat.NO_CONVERT)
+        given = nbformat.read(tmp_path / "students" / path.name, nbformat.NO_CONVERT)
+        solutions = tagged(whole, "solution")
+        assert len(solutions) == len(tagged(whole, "exercise")) >= 2
+        assert [cell.id for cell in given.cells] == [cell.id for cell in whole.cells if cell not in solutions]
+
+
+def test_each_check_is_used_and_none_gives_its_solution_away():
+    used = {name for path in PATHS for name in re.findall(r"exercises\.(\w+)\(", path.read_text(encoding="utf-8"))}
+    own = {name: value for name, value in vars(exercises).items() if value.__class__ is type(handout)}
+    checks = {
+        name for name, value in own.items() if value.__module__ == exercises.__name__ and hasattr(value, "__wrapped__")
+    }
+    assert used == checks
+    assert set(WRONG) == {path.stem for path in PATHS}
