@@ -129,7 +129,7 @@ def shared_images(answer: Callable[[Part, Part], int], parts: Split) -> str:
         (parts.labelled[:50], parts.pool, "50 labelled images, looked for in the pool"),
     ):
         if problem := _function(answer) or number(answer(one, other), count(one, other), tolerance=0):
-            return f"for {what}: {problem}"
+            return problem if problem == UNANSWERED else f"for {what}: {problem}"
     return ""
 
 

@@ -111,7 +111,8 @@ WRONG = {
                 "root of the number of seeds",
             ),
             (
-                "def my_interval(values):\n    n = len(values)\n    half = t.isf(0.025, n - 1) * values.std() / n**0.5\n"
+                "def my_interval(values):\n    n = len(values)\n"
+                "    half = t.isf(0.025, n - 1) * values.std() / n**0.5\n"
                 "    return values.mean() - half, values.mean() + half",
                 "divides by n - 1",
             ),
