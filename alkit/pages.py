@@ -54,10 +54,14 @@ def render(
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", _mathml(cell.source))
         else:
+            for output in cell.outputs:
+                # A page cannot run widgets; the picture beside stands for them.
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
             # A finished progress bar leaves blanks behind.
             cell.outputs = [output for output in cell.outputs if output.get("text", "text").strip()]
     title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
     notebook.metadata.title = title
+    notebook.metadata.pop("widgets", None)
     exporter = HTMLExporter(exclude_input=not show_code, exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = ""
     html = exporter.from_notebook_node(notebook)[0]

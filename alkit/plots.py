@@ -90,6 +90,22 @@ def gallery(rows: dict[str, Part], class_names: tuple[str, ...], n_columns: int 
     return _described(figure, f"Rows of images with their classes. {titles}.")
 
 
+def pick(image: np.ndarray, probabilities: np.ndarray, class_names: tuple[str, ...], true: int, title: str) -> Figure:
+    """One image (H, W, C) beside its largest class probabilities, (n_classes,); the true class is marked."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.9), layout="constrained", width_ratios=(1, 1.6))
+    left.imshow(image.squeeze(), vmin=0, vmax=255)
+    left.axis("off")
+    order = probabilities.argsort(kind="stable")[::-1][:6]
+    names = [f"{class_names[i]} (true)" if i == true else class_names[i] for i in order]
+    hatches = ["//" if i == true else "" for i in order]
+    right.barh(names, probabilities[order], color=[COLOURS[2 if i == true else 0] for i in order], hatch=hatches)
+    right.invert_yaxis()
+    right.set(xlim=(0, 1), xlabel="predicted probability")
+    figure.suptitle(title, fontsize=10)
+    shown = ", ".join(f"{name} {probabilities[i]:.2f}" for name, i in zip(names, order, strict=True))
+    return _described(figure, f"{title}. The largest predicted probabilities: {shown}.")
+
+
 def class_bars(counts: pd.DataFrame) -> Figure:
     """Horizontal bars: `counts` has a row a class and a column a set of images, in numbers of images."""
     figure, axes = plt.subplots(figsize=(7, 0.8 + 0.36 * min(len(counts), 30)), layout="constrained")

@@ -9,7 +9,6 @@ import sys
 
 import nbformat
 import pytest
-from conftest import TINY
 
 from alkit import ROOT
 
@@ -26,20 +25,6 @@ def papermill(path, output, *options):
 def parts(path):
     cells = nbformat.read(path, nbformat.NO_CONVERT).cells
     return cells, [cell for cell in cells if cell.cell_type == "code"], [c for c in cells if c.cell_type == "markdown"]
-
-
-@each_notebook
-def test_runs_alone_from_nothing(path, tmp_path):
-    options = ["-p", "profile", str(TINY)] + (
-        ["-p", "output", str(tmp_path)] if "output = None" in parts(path)[1][0].source else []
-    )
-    done = papermill(path, tmp_path / "out.ipynb", *options)
-    assert done.returncode == 0, done.stderr[-3000:]
-    _, code, _ = parts(tmp_path / "out.ipynb")
-    for output in (output for cell in code for output in cell.outputs):
-        assert output.output_type != "stream" or output.name != "stderr", output.text
-        if "image/png" in output.get("data", {}):
-            assert len(output.metadata["image/png"]["alt"]) > 30
 
 
 def test_the_quick_profile_is_a_papermill_parameter_file(tmp_path):
@@ -72,7 +57,9 @@ def test_is_committed_clean(path):
     assert notebook.metadata.kernelspec.language == "python"
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata) <= {"tags", "jupyter"}
+        # A solution is folded away, and nothing else is.
+        assert ("jupyter" in cell.metadata) == ("solution" in cell.metadata.get("tags", []))
         assert cell.cell_type == "markdown" or (not cell.outputs and cell.execution_count is None)
 
 
@@ -91,6 +78,17 @@ def test_keeps_the_house_rules(path):
     headings = re.findall(r"^#+ .+$", "\n".join(cell.source for cell in text), re.MULTILINE)
     assert headings[-1] == "## Recap"
     assert "## Predict first" in headings
+    assert headings.index("## Predict first") < headings.index("## Exercises")
+    questions = [heading for heading in headings if re.match(r"### \d\. ", heading)]
+    assert 2 <= len(questions) <= 3
+    assert [*questions, "## Recap"] == headings[headings.index("## Exercises") + 1 :]
+    tags = [cell.metadata.get("tags", []) for cell in cells]
+    for number, _ in enumerate(questions):
+        asked = next(i for i, cell in enumerate(cells) if f"### {number + 1}. " in cell.source)
+        assert tags[asked + 1 : asked + 3] == [["exercise"], ["solution"]]
+        checks = [re.findall(r"^exercises\..+$", cells[asked + i].source, re.MULTILINE) for i in (1, 2)]
+        assert len(checks[0]) == 1
+        assert checks[0] == checks[1]
     assert sum(heading.startswith("# ") for heading in headings) == 1
     assert len(re.findall(r"^- ", cells[-2].source, re.MULTILINE)) == 3
     for source in (cell.source for cell in code):

@@ -14,7 +14,7 @@ from alkit.report import VERDICTS, verdicts
 # From the bottom up: a module may import those before it.
 LAYERS = (
     "data recipe optimizer augmentation network training samplers store study profiles runs tuning statistics plots "
-    "exercises pages report course doctor __main__"
+    "browser exercises pages report course doctor __main__"
 ).split()
 
 
@@ -44,8 +44,7 @@ def test_what_is_imported_is_required():
     used = {names.get(name, name) for name in used - set(sys.stdlib_module_names) - {"alkit"}}
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert used - {re.match(r"\w+", package)[0] for package in extras["cluster"]} <= required
-    # Optuna's progress bars complain in a notebook without ipywidgets.
-    assert required - used <= {"jupyterlab", "ipywidgets"}, "required, but not imported"
+    assert required - used <= {"jupyterlab"}, "required, but not imported"
 
 
 def test_linter_and_formatter_find_nothing():
