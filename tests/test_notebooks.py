@@ -86,6 +86,8 @@ def test_keeps_the_house_rules(path):
     for number, _ in enumerate(questions):
         asked = next(i for i, cell in enumerate(cells) if f"### {number + 1}. " in cell.source)
         assert tags[asked + 1 : asked + 3] == [["exercise"], ["solution"]]
+        # Of a folded cell JupyterLab shows the first line.
+        assert cells[asked + 2].source.startswith("# Solution\n")
         checks = [re.findall(r"^exercises\..+$", cells[asked + i].source, re.MULTILINE) for i in (1, 2)]
         assert len(checks[0]) == 1
         assert checks[0] == checks[1]
