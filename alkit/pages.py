@@ -12,7 +12,10 @@ STYLE = """<style>
   main { max-width: 62rem; margin: 0 auto; padding: 0 1rem; }
   .kit-links { max-width: 62rem; margin: 0 auto; padding: 0.6rem 1rem; font: 1rem sans-serif; }
   .kit-links a { margin-right: 1.5em; color: #0b57a4; }
-  .jp-RenderedHTMLCommon a { color: #0b57a4; text-decoration: underline; }
+  .jp-RenderedHTMLCommon a { color: #0b57a4 !important; text-decoration: underline !important; }
+  .highlight [class^="c"] { color: #2e6060 !important; }
+  .highlight [class^="m"] { color: #006600 !important; }
+  .highlight .ow { color: #7a00c2 !important; }
   .jp-RenderedHTMLCommon img, .jp-OutputArea-output img { max-width: 100%; height: auto; }
   .jp-RenderedHTMLCommon table { display: block; overflow-x: auto; max-width: 100%; }
   .anchor-link { display: none; }

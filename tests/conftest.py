@@ -1,6 +1,10 @@
 """What the tests share: an empty store for each, and a study small enough to run many times."""
 
+import os
 from pathlib import Path
+
+# Two tests run at a time, each on one thread; torch reads this when it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 
