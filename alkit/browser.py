@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from alkit import plots
 from alkit.data import Dataset, split
-from alkit.samplers import SAMPLERS, SCORES
+from alkit.samplers import SAMPLERS, SCORES, Pool, sample
 from alkit.study import Study, run
 
 ANY = "any class"
@@ -21,7 +21,7 @@ def browse(study: Study, dataset: Dataset, seed: int, strategy: str = "least_cer
     pool = split(dataset, study.n_labelled).pool
     probabilities = run(study, dataset, "original_label", seed).arrays["pool_probabilities"]
     scores = {name: score(probabilities) for name, score in SCORES.items()}
-    picks = {name: run(study, dataset, name, seed).arrays["picks"] for name in SAMPLERS}
+    picks = {name: sample(name, Pool(probabilities), study.n_query, seed) for name in SAMPLERS}
 
     def chosen(strategy: str, kind: str) -> np.ndarray:
         of_kind = kind == ANY or pool.labels[picks[strategy]] == dataset.class_names.index(kind)
