@@ -10,6 +10,7 @@ from test_notebooks import PATHS, papermill
 from alkit import exercises
 from alkit.__main__ import main
 from alkit.course import handout
+from alkit.pages import navigation
 
 # For each exercise of each notebook: wrong answers, and what the check has to say.
 WRONG = {
@@ -213,3 +214,37 @@ def test_each_check_is_used_and_none_gives_its_solution_away():
     }
     assert used == checks
     assert set(WRONG) == {path.stem for path in PATHS}
+
+
+def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("alkit.course.ROOT", tmp_path)
+    assert main(["slides"]) == 2
+    assert "no report yet; run `alkit report --profile quick`" in capsys.readouterr().err
+    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    solution = code("the_answer = 42", metadata={"tags": ["solution"]})
+    cells = [
+        text("# A title\n\nWhat?"),
+        text("A word.\n\n## One\n\nFirst.\n\n## Two\n\nSecond."),
+        code("shown"),
+        solution,
+    ]
+    folder = tmp_path / "reports" / "quick" / "notebooks"
+    folder.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "00_title.ipynb")
+    assert main(["slides"]) == 0
+    page = (tmp_path / "reports" / "quick" / "slides" / "00_title.html").read_text(encoding="utf-8")
+    assert page.count('<div class="jp-Cell jp-MarkdownCell') == 4  # the title, what follows, and a cell a section
+    assert "the_answer" not in page
+    assert "shown" in page
+    assert "ArrowRight" in page
+    assert not re.search(r"""(src|href)=["']https?:""", page)
+
+
+def test_pages_link_to_the_contents_and_to_their_neighbours():
+    middle = navigation(PATHS, PATHS[1])
+    assert re.findall(r'href="([^"]+)"', middle) == ["index.html", f"{PATHS[0].stem}.html", f"{PATHS[2].stem}.html"]
+    assert (
+        len(re.findall("href", navigation(PATHS, PATHS[0])))
+        == len(re.findall("href", navigation(PATHS, PATHS[-1])))
+        == 2
+    )
