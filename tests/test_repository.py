@@ -67,6 +67,12 @@ def test_the_readme_shows_the_verdicts_of_the_committed_claims():
     assert shown == (verdicts(pd.read_csv(claims)) if claims.is_file() else "")
 
 
+def test_no_link_is_committed():
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True)
+    # Where git does not know the folder it lists nothing.
+    assert not [line for line in listed.stdout.splitlines() if line.startswith("120000")]
+
+
 def test_one_version():
     from alkit import __version__
 
