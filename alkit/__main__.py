@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 
@@ -43,12 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
         from alkit.doctor import doctor
 
         return doctor()
-    from alkit.course import handout, slides
-    from alkit.report import ReportError, report
-    from alkit.tuning import tune
+    from alkit.report import ReportError
 
+    module = {"report": "report", "tune": "tuning", "handout": "course", "slides": "course"}[command]
     try:
-        done = {"report": report, "tune": tune, "handout": handout, "slides": slides}[command](**options)
+        done = getattr(import_module(f"alkit.{module}"), command)(**options)
         print(f"{command.capitalize()}: {done}")
     except (ReportError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"alkit {command}: {error}", file=sys.stderr)

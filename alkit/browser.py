@@ -3,7 +3,6 @@
 import io
 
 import matplotlib.pyplot as plt
-import numpy as np
 from IPython.display import display
 from ipywidgets import Dropdown, HBox, IntSlider, VBox, interactive_output
 from matplotlib.figure import Figure
@@ -23,12 +22,10 @@ def browse(study: Study, dataset: Dataset, seed: int, strategy: str = "least_cer
     scores = {name: score(probabilities) for name, score in SCORES.items()}
     picks = {name: sample(name, Pool(probabilities), study.n_query, seed) for name in SAMPLERS}
 
-    def chosen(strategy: str, kind: str) -> np.ndarray:
-        of_kind = kind == ANY or pool.labels[picks[strategy]] == dataset.class_names.index(kind)
-        return picks[strategy][np.broadcast_to(of_kind, picks[strategy].shape)]
-
     def figure(strategy: str, kind: str, rank: int) -> Figure | None:
-        found = chosen(strategy, kind)
+        found = picks[strategy]
+        if kind != ANY:
+            found = found[pool.labels[found] == dataset.class_names.index(kind)]
         if not len(found):
             print(f"{strategy} picked no {kind}.")
             return None

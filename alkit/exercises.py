@@ -1,88 +1,17 @@
-"""The checks of the exercises: each answers in a sentence, says what is off, and keeps the solution to itself."""
+"""The exercises of the notebooks, a check each; none gives its solution away."""
 
 from collections.abc import Callable
-from functools import wraps
-from numbers import Real
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
-from alkit.data import Part, Split, class_counts
+from alkit.checks import UNANSWERED, array, exercise, function, number, sampler
+from alkit.data import Part, Split
 from alkit.samplers import Pool, entropy, least_certainty, least_certainty_margin, sample
 from alkit.statistics import holm, seeds_needed
 from alkit.study import Study
-
-UNANSWERED = "replace None by your answer."
-
-
-def exercise(problem_with: Callable[..., str]) -> Callable[..., None]:
-    """Make a check of a function that says what is off with an answer: it prints a sentence, "Right." if nothing is.
-
-    None is an answer that is still to be given; code of a student that stops with an error is an answer as well.
-    """
-
-    @wraps(problem_with)
-    def check(answer: object, *given) -> None:
-        try:
-            problem = UNANSWERED if answer is None else problem_with(answer, *given)
-        except Exception as error:  # whatever a student's code does
-            problem = f"it stops with {type(error).__name__}: {error}"
-        print(f"Not yet: {problem}" if problem else "Right.")
-
-    return check
-
-
-def number(answer: object, expected: float, known: dict[str, float] | None = None, tolerance: float = 0.005) -> str:
-    """What is off with a number; `known` maps a sentence to the wrong number that it explains."""
-    if answer is None:
-        return UNANSWERED
-    if not isinstance(answer, Real) or isinstance(answer, bool):
-        return f"give a number, not {type(answer).__name__}."
-    if np.isclose(answer, expected, rtol=tolerance, atol=1e-9):
-        return ""
-    for sentence, wrong in (known or {}).items():
-        if np.isclose(answer, wrong, rtol=tolerance):
-            return sentence
-    if np.isclose(answer, 100 * expected, rtol=tolerance):
-        return "that is in per cent; give a share of 1."
-    if np.isclose(answer, -expected, rtol=tolerance):
-        return "the size is right, the sign is not."
-    return f"that is too {'large' if answer > expected else 'small'}."
-
-
-def array(answer: object, expected: np.ndarray, known: dict[str, np.ndarray] | None = None) -> str:
-    """What is off with an array; `known` maps a sentence to the wrong array that it explains."""
-    if answer is None:
-        return UNANSWERED
-    result = np.asarray(answer, float)
-    for sentence, wrong in (known or {}).items():
-        ambiguous = wrong.shape == expected.shape and np.allclose(wrong, expected)
-        if result.shape == wrong.shape and np.allclose(result, wrong) and not ambiguous:
-            return sentence
-    if result.shape != expected.shape:
-        return f"the result has shape {result.shape}; {expected.shape} is needed."
-    if np.isnan(result).any():
-        return f"{np.isnan(result).sum()} of {result.size} numbers are NaN."
-    if np.allclose(result, -expected):
-        return "the sizes are right, the sign is not."
-    wrong = ~np.isclose(result, expected)
-    return f"{wrong.sum()} of {result.size} numbers are off." if wrong.any() else ""
-
-
-def _function(answer: object) -> str:
-    return "" if callable(answer) else f"give a function, not {type(answer).__name__}."
-
-
-def _sampler(answer: object, pool: Pool, k: int) -> str:
-    if not callable(answer):
-        return _function(answer)
-    if answer(pool, k, np.random.default_rng(0)) is None:
-        return UNANSWERED
-    if not np.array_equal(*(sample(answer, pool, k, 0) for _ in range(2))):
-        return "the same seed gives other picks: take all random numbers from the generator."
-    return ""
 
 
 def _rows(n: int, n_classes: int = 4, zeros: bool = False) -> np.ndarray:
@@ -128,7 +57,7 @@ def shared_images(answer: Callable[[Part, Part], int], parts: Split) -> str:
         (planted, parts.labelled, "20 labelled images and 7 of the pool, looked for among the labelled"),
         (parts.labelled[:50], parts.pool, "50 labelled images, looked for in the pool"),
     ):
-        if problem := _function(answer) or number(answer(one, other), count(one, other), tolerance=0):
+        if problem := function(answer) or number(answer(one, other), count(one, other), tolerance=0):
             return problem if problem == UNANSWERED else f"for {what}: {problem}"
     return ""
 
@@ -156,12 +85,12 @@ def macro_f1(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
         "that is the accuracy.": accuracy_score(true, predicted),
         "that weighs classes by their size; macro F1 counts all alike.": f1_score(true, predicted, average="weighted"),
     }
-    return _function(answer) or number(answer(true, predicted), f1_score(true, predicted, average="macro"), known, 1e-6)
+    return function(answer) or number(answer(true, predicted), f1_score(true, predicted, average="macro"), known, 1e-6)
 
 
 @exercise
 def picks_expected(answer: object, parts: Split, study: Study) -> str:
-    n_in_pool = class_counts(parts.pool, int(parts.pool.labels.max()) + 1)[0]
+    n_in_pool = int((parts.pool.labels == 0).sum())
     known = {"that is how many there are in the pool.": n_in_pool}
     return number(answer, n_in_pool * study.n_query / len(parts.pool), known, 0.01)
 
@@ -169,7 +98,7 @@ def picks_expected(answer: object, parts: Split, study: Study) -> str:
 @exercise
 def picks_of_first_half(answer: Callable) -> str:
     pool = Pool(_rows(101))
-    if problem := _sampler(answer, pool, 20):
+    if problem := sampler(answer, pool, 20):
         return problem
     picks = [sample(answer, pool, 20, seed) for seed in (0, 1)]
     if max(map(max, picks)) > 50:
@@ -196,7 +125,7 @@ def least_certainty_function(answer: Callable) -> str:
         "that is the largest probability of each class; each image needs one.": p.max(0),
         "that is the largest score of each class; each image needs one.": 1 - p.max(0),
     }
-    return _function(answer) or array(answer(p), least_certainty(p), known)
+    return function(answer) or array(answer(p), least_certainty(p), known)
 
 
 @exercise
@@ -236,7 +165,7 @@ def entropy_by_hand(answer: object) -> str:
 def entropy_function(answer: Callable) -> str:
     p, q = _rows(50), _rows(50, zeros=True)
     known = {"that is in bits; the kit uses the natural logarithm.": entropy(p) / np.log(2)}
-    if problem := _function(answer) or array(answer(p), entropy(p), known):
+    if problem := function(answer) or array(answer(p), entropy(p), known):
         return problem
     with np.errstate(all="ignore"):
         problem = array(answer(q), entropy(q))
@@ -269,7 +198,7 @@ def interval(answer: Callable[[np.ndarray], tuple[float, float]]) -> str:
         "divide the standard deviation by the root of the number of seeds.": around(t * 2 * error),
         "the standard deviation of a sample divides by n - 1.": around(t * values.std() / 2),
     }
-    return _function(answer) or array(answer(values), around(t * error), known)
+    return function(answer) or array(answer(values), around(t * error), known)
 
 
 @exercise
@@ -289,7 +218,7 @@ def holm_function(answer: Callable[[np.ndarray], np.ndarray]) -> str:
         "give them back in the order in which they came.": np.array([0.03, 0.06, 0.06]),
         "these are the p-values as they were.": p,
     }
-    if problem := _function(answer) or array(answer(p), holm(p), known):
+    if problem := function(answer) or array(answer(p), holm(p), known):
         return problem
     return "no probability is above 1." if np.max(answer(np.array([0.9, 0.8]))) > 1 else ""
 
@@ -302,9 +231,9 @@ def jaccard(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
         "that counts what both have twice; divide by how many positions are in either.": 2 / 12,
         "that is how many they have in common; divide.": 2,
     }
-    return _function(answer) or number(answer(a, b), 0.2, known, 1e-6)
+    return function(answer) or number(answer(a, b), 0.2, known, 1e-6)
 
 
 @exercise
 def own_sampler(answer: Callable, pool: Pool, k: int) -> str:
-    return _sampler(answer, pool, k)
+    return sampler(answer, pool, k)

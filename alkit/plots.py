@@ -225,6 +225,7 @@ def triangle(scores: dict[str, Callable[[np.ndarray], np.ndarray]], classes: tup
     corners = np.array([[0, 0], [1, 0], [0.5, 0.75**0.5]])
     points = rows @ corners
     figure, grid = plt.subplots(1, len(scores), figsize=(3.3 * len(scores), 3.2), layout="constrained", squeeze=False)
+    texts = []
     for axes, (name, score) in zip(grid[0], scores.items(), strict=True):
         values = score(rows)
         axes.tricontourf(*points.T, values, levels=20, cmap="cividis")
@@ -236,12 +237,8 @@ def triangle(scores: dict[str, Callable[[np.ndarray], np.ndarray]], classes: tup
         axes.set_title(name.replace("_", " "), pad=24)
         axes.set_aspect("equal")
         axes.axis("off")
-    shapes = [f"{name} is highest at {_row(rows[score(rows).argmax()])}" for name, score in scores.items()]
-    return _described(figure, f"Triangles of all predictions for {', '.join(classes)}. {'; '.join(shapes)}.")
-
-
-def _row(probabilities: np.ndarray) -> str:
-    return " ".join(f"{p:.2f}" for p in probabilities)
+        texts.append(f"{name} is highest at {' '.join(f'{p:.2f}' for p in rows[values.argmax()])}")
+    return _described(figure, f"Triangles of all predictions for {', '.join(classes)}. {'; '.join(texts)}.")
 
 
 def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:

@@ -50,7 +50,10 @@ def run_all(
                 ready = [task for task in waiting if _asked(study, task) not in waiting]
                 # The longest last runs would leave the other processes idle, so they start first.
                 ready.sort(key=lambda task: task[0] != "full_training_set")
-                calls = (delayed(_compute)(study, dataset, task, _base(study, dataset, task)) for task in ready)
+                asked = {task: names.get(_asked(study, task)) for task in ready}
+                calls = (
+                    delayed(_compute)(study, dataset, task, name and store.read(name)) for task, name in asked.items()
+                )
                 for task, done in parallel(calls):
                     store.write(names[task], done)
                     waiting.remove(task)
@@ -62,11 +65,6 @@ def _asked(study: Study, task: Task) -> Task | None:
     experiment, seed, number = task
     asked = before(study, experiment, number)
     return asked and (asked[0], seed, asked[1])
-
-
-def _base(study: Study, dataset: Dataset, task: Task) -> Run | None:
-    asked = _asked(study, task)
-    return asked and store.read(store.key(identity(study, dataset, *asked)))
 
 
 def _compute(study: Study, dataset: Dataset, task: Task, base: Run | None) -> tuple[Task, Run]:

@@ -138,9 +138,9 @@ def tune(
     return output
 
 
-def best(trials: pd.DataFrame, recipe: Recipe, by: str = "validation_f1") -> Recipe:
-    """The recipe, with its own epochs, of the trial that scored highest; of equals, the first."""
-    row = trials.loc[trials[by].idxmax()]
+def best(trials: pd.DataFrame, recipe: Recipe) -> Recipe:
+    """The recipe, with its own epochs, of the trial that scored highest in validation; of equals, the first."""
+    row = trials.loc[trials["validation_f1"].idxmax()]
     return replace(recipe, **{name: type(getattr(recipe, name))(row[name]) for name in space(recipe, (8, 8, 1))})
 
 

@@ -14,7 +14,7 @@ from alkit.report import VERDICTS, verdicts
 # From the bottom up: a module may import those before it.
 LAYERS = (
     "data recipe optimizer augmentation network training samplers store study profiles runs tuning statistics plots "
-    "browser exercises pages report course doctor __main__"
+    "browser checks exercises pages report course doctor __main__"
 ).split()
 
 
