@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from modAL.uncertainty import classifier_entropy, classifier_margin, classifier_uncertainty
+from scipy.special import entr
 
 from alkit import samplers
 from alkit.samplers import SAMPLERS, SCORES, Pool, sample
@@ -125,6 +126,26 @@ def test_the_most_informative_come_first_and_of_equals_the_earliest(name):
     assert (np.diff(picks)[drops == 0] > 0).all()
     left_out = np.setdiff1d(np.flatnonzero(scores == scores[picks[-1]]), picks)
     assert (left_out > picks[-1]).all()
+
+
+@pytest.mark.parametrize("n_classes", [3, 1000])
+def test_differences_below_single_precision_decide(name, n_classes):
+    # Rows of float32 that are the same but for a last bit: their scores differ by less than float32 can hold.
+    p = np.repeat(dirichlet(3, n_classes).astype(np.float32), 100, axis=0)
+    towards = np.random.default_rng(0).choice(np.float32([0, 1]), p.shape)
+    p = np.nextafter(p, towards)
+    first, second = -np.sort(-p.astype(float), axis=1)[:, :2].T
+    exact = {
+        "least_certainty": 1 - first,
+        "least_certainty_margin": second - first,
+        "entropy": entr(p.astype(float)).sum(1),
+    }
+    scores = exact[name].round(12)
+    assert len(np.unique(scores)) > 3
+    assert len(np.unique(scores.astype(np.float16))) <= 6
+    expected = np.lexsort((np.arange(300), -scores))
+    for k in (1, 50, 150, 299):
+        np.testing.assert_array_equal(sample(name, Pool(p), k, seed=0), expected[:k])
 
 
 def test_uncertainty_does_not_depend_on_the_seed(name):
