@@ -41,3 +41,7 @@ class Recipe:
             raise ValueError(f"recipe.label_smoothing is {self.label_smoothing}; give a number from 0 to below 1.")
         if self.colour > 1:
             raise ValueError(f"recipe.colour is {self.colour}; give a number from 0 to 1.")
+
+    def views(self) -> dict:
+        """The views of a test image to average over, as `predict_proba` takes them: changes that training made too."""
+        return {"flip": self.flip, "shift": min(self.shift, 1)}

@@ -185,33 +185,19 @@ def claims(results: pd.DataFrame, test_noise: dict[tuple[str, str], float] | Non
     def differences(names, baseline):
         chosen = results[results["experiment"].isin([*names, baseline])]
         shared = {name: value for (name, other), value in noise.items() if other == baseline}
-        return paired_differences(chosen, baseline, test_noise=shared).loc[names].iterrows()
+        return paired_differences(chosen, baseline, test_noise=shared).loc[names]
 
+    gains, gap = differences(strategies, ENDS[0]), gap_closed(results).loc[strategies]
+    beaten = differences(strategies[1:], "random")
+    kinds = [
+        ("gains about 12 points", gains, lambda f1: f1 - start, (0.10, 0.14), ENDS[0]),
+        ("closes about half of the gap", gap, lambda f1: (f1 - start) / (end - start), (0.4, 0.6), None),
+        ("beats random", beaten, lambda f1: f1 - at_random, (0.0, np.inf), "random"),
+    ]
     rows = [
-        *[
-            _claim(
-                f"{name} gains about 12 points",
-                REPORT_F1[name] - start,
-                row,
-                (0.10, 0.14),
-                noise.get((name, ENDS[0]), 0.0),
-            )
-            for name, row in differences(strategies, ENDS[0])
-        ],
-        *[
-            _claim(f"{name} closes about half of the gap", (REPORT_F1[name] - start) / (end - start), row, (0.4, 0.6))
-            for name, row in gap_closed(results).loc[strategies].iterrows()
-        ],
-        *[
-            _claim(
-                f"{name} beats random",
-                REPORT_F1[name] - at_random,
-                row,
-                (0.0, np.inf),
-                noise.get((name, "random"), 0.0),
-            )
-            for name, row in differences(strategies[1:], "random")
-        ],
+        _claim(f"{name} {text}", reported(REPORT_F1[name]), row, bounds, noise.get((name, baseline), 0.0))
+        for text, table, reported, bounds, baseline in kinds
+        for name, row in table.iterrows()
     ]
     return pd.DataFrame(rows)
 
