@@ -1,7 +1,6 @@
 """Execute the notebooks in order with papermill, render them to HTML and put an index page on top."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,22 +14,16 @@ from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
 
 from alkit import ROOT, plots
-from alkit.data import Dataset, load, replace_file, split
+from alkit.data import Dataset, load, split
 from alkit.pages import navigation, render
 from alkit.profiles import load_study
+from alkit.publish import FILES, publish_report, verdicts
 from alkit.runs import run_all
 from alkit.statistics import summary
 from alkit.study import Study, run_on
 from alkit.training import choose_device
 
 NOTEBOOKS = ROOT / "notebooks"
-FIGURES = ROOT / "figures"
-README = ROOT / "README.md"
-PUBLISHED = (
-    "comparison.svg", "comparison.png", "results.csv", "summary.csv", "claims.csv", "flattery.svg", "flattery.csv",
-    "learning_curves.svg", "learning_curves.csv",
-)  # fmt: skip
-VERDICTS = ("<!-- verdicts: written by `alkit report --publish` -->\n", "<!-- end of verdicts -->")
 
 
 class ReportError(Exception):
@@ -52,7 +45,7 @@ def report(
     """Execute every notebook with a profile and return the index page; runs done before are read, not repeated.
 
     seeds: use seeds 0 to seeds - 1. device, data: in place of the profile's. output: a folder, reports/<profile> unless
-    given. publish: also copy charts and tables to figures/ and the verdicts to README.md. jobs, cluster: for `run_all`.
+    given. publish: `publish_report` too. jobs, cluster: for `run_all`.
     All parameters are checked before the first notebook. Raises ReportError if a notebook fails, otherwise what
     `load_study`, `load`, `split` and `run_all` raise.
     """
@@ -62,6 +55,10 @@ def report(
         profile = str(Path(profile).resolve())
     changes = {"data": data, "seeds": seeds and list(range(seeds)), "device": device}
     study = load_study(profile, **changes)
+    if publish and study.device == "records":
+        raise ValueError(
+            f"publish is given with profile {profile}, which reads what is published; give one that trains."
+        )
     dataset = _check(study)
     if jobs != 1 or cluster:
         run_all(study, dataset, jobs=jobs, cluster=cluster)
@@ -95,28 +92,14 @@ def report(
             pages.append((render(notebook, page, show_code=show_code, before=navigation(paths, path)), path.stem))
     index = _index(pages, output)
     if publish:
-        FIGURES.mkdir(exist_ok=True)
-        for name in PUBLISHED:
-            shutil.copyfile(output / name, FIGURES / name)
-        before, rest = README.read_text(encoding="utf-8").split(VERDICTS[0])
-        after = rest.split(VERDICTS[1])[1]
-        text = "".join([before, VERDICTS[0], verdicts(pd.read_csv(FIGURES / "claims.csv")), VERDICTS[1], after])
-        replace_file(README, lambda path: path.write_text(text, encoding="utf-8"))
+        publish_report(study, dataset, output)
     return index
-
-
-def verdicts(claims: pd.DataFrame) -> str:
-    """The claims as a table in Markdown: claim, the report's figure, ours with its interval, verdict."""
-    lines = ["| claim of the report | its figure | ours (95 % interval) | verdict |", "|---|---|---|---|"]
-    for row in claims.itertuples():
-        ours = f"{row.ours:.3f}" + (f" ({row.low:.3f} to {row.high:.3f})" if pd.notna(row.low) else "")
-        lines.append(f"| `{row.claim.replace(' ', '` ', 1)} | {row.report:.3f} | {ours} | {row.verdict} |")
-    return "\n".join(lines) + "\n"
 
 
 def _check(study: Study) -> Dataset:
     """Find before the first notebook what would stop a later one."""
-    choose_device(study.device)
+    if study.device != "records":
+        choose_device(study.device)
     dataset = load(study.data)
     parts = split(dataset, study.n_labelled)
     if study.n_query > len(parts.pool):
@@ -174,7 +157,7 @@ def _index(pages: list[tuple[str, str]], output: Path) -> Path:
     table = summary(results).reset_index().rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
     alt = plots.comparison(results).get_label()
     contents = "\n".join(f"1. [{title}]({stem}.html)" for title, stem in pages)
-    files = ", ".join(f"[{name}]({name})" for name in PUBLISHED)
+    files = ", ".join(f"[{name}]({name})" for name in FILES)
     text = (
         f"# Active learning: the report\n\n![{alt}](comparison.svg)\n\n{_html(table)}\n\n"
         f"Measured on: {run_on(results)}.\n\n## Verdicts on the claims of the 2021 report\n\n"

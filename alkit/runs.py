@@ -11,7 +11,7 @@ from tqdm import tqdm
 from alkit import store
 from alkit.data import Dataset
 from alkit.store import Run
-from alkit.study import EXPERIMENTS, Study, before, compute, identity, rounds, run
+from alkit.study import EXPERIMENTS, Study, before, compute, identity, recorded, rounds, run
 
 Task = tuple[str, int, int | None]  # experiment, seed, round
 
@@ -38,7 +38,7 @@ def run_all(
         while task and task not in names:
             names[task] = store.key(identity(study, dataset, *task))
             task = _asked(study, task)
-    waiting = [task for task, name in names.items() if store.read(name) is None]
+    waiting = [task for task, name in names.items() if recorded(study, name) is None]
     with tqdm(total=len(names), initial=len(names) - len(waiting), desc="runs", unit="run", file=sys.stdout) as bar:
         if jobs == 1 and not cluster:
             for task in waiting:

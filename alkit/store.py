@@ -11,6 +11,8 @@ import numpy as np
 from alkit import ROOT
 from alkit.data import replace_file
 
+PUBLISHED = ROOT / "figures" / "records"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -30,18 +32,20 @@ def key(identity: dict) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def write(name: str, run: Run) -> None:
+def write(name: str, run: Run, place: Path | None = None) -> None:
     """Keep a run. The record comes last, so that a stop at any moment leaves either the whole run or none of it."""
-    folder().mkdir(parents=True, exist_ok=True)
-    replace_file(folder() / f"{name}.npz", lambda path: np.savez(path, **run.arrays))
-    replace_file(folder() / f"{name}.json", lambda path: path.write_text(json.dumps(run.record, indent=1)))
+    place = place or folder()
+    place.mkdir(parents=True, exist_ok=True)
+    replace_file(place / f"{name}.npz", lambda path: np.savez_compressed(path, **run.arrays))
+    replace_file(place / f"{name}.json", lambda path: path.write_text(json.dumps(run.record, indent=1)))
 
 
-def read(name: str) -> Run | None:
+def read(name: str, place: Path | None = None) -> Run | None:
     """Return a run, or None if it is not there or cannot be read, so that it is computed again."""
+    place = place or folder()
     try:
-        record = json.loads((folder() / f"{name}.json").read_text())
-        with np.load(folder() / f"{name}.npz", allow_pickle=False) as arrays:
+        record = json.loads((place / f"{name}.json").read_text())
+        with np.load(place / f"{name}.npz", allow_pickle=False) as arrays:
             return Run(record, dict(arrays))
     except Exception:  # absent, or damaged in one of the many ways a file can be
         return None

@@ -32,7 +32,8 @@ class Study:
     data: what `alkit.data.load` takes. n_labelled: images labelled at the start. n_query: images each strategy picks,
     in n_rounds equal parts: after each but the last a new model is trained on what is labelled by then, and asked.
     seeds: one base model and one run of every experiment for each. device: what `choose_device` takes. recipes: one
-    for each of EXPERIMENTS. n_trials, fidelity: how many recipes a search tries for each experiment, and for which
+    for each of EXPERIMENTS. With the device "records" nothing is trained: the runs published with the kit are read.
+    n_trials, fidelity: how many recipes a search tries for each experiment, and for which
     share of their epochs. Raises TypeError or ValueError for a value of the wrong type or out of range.
     """
 
@@ -82,7 +83,7 @@ def run(study: Study, dataset: Dataset, experiment: str, seed: int, round_number
     if experiment not in known:
         raise ValueError(f"experiment is {experiment!r}; give one of {', '.join(known)}.")
     name = store.key(identity(study, dataset, experiment, seed, round_number))
-    done = store.read(name)
+    done = recorded(study, name)
     if done is None:
         asked = before(study, experiment, round_number)
         base = run(study, dataset, asked[0], seed, asked[1]) if asked else None
@@ -113,15 +114,18 @@ def results(
 
 def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_number: int | None = None) -> dict:
     """Everything that can change the numbers of a run."""
-    device = choose_device(study.device)
+    if study.device == "records":
+        device = precision = "records"
+    else:
+        device, precision = choose_device(study.device).type, choose_precision(choose_device(study.device))
     what = {
         "protocol": PROTOCOL,
         "fingerprint": dataset.fingerprint,
         "experiment": experiment,
         "seed": seed,
         "recipe": asdict(_recipe(study, experiment)),
-        "device": device.type,
-        "precision": choose_precision(device),
+        "device": device,
+        "precision": precision,
     }
     if experiment != "full_training_set":
         what["n_labelled"] = study.n_labelled
@@ -133,6 +137,11 @@ def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_n
         if study.n_rounds > 1:
             what |= {"n_rounds": study.n_rounds, "round": round_number or study.n_rounds}
     return what
+
+
+def recorded(study: Study, name: str) -> Run | None:
+    """Return what was done before under this name, or None."""
+    return store.read(name, store.PUBLISHED if study.device == "records" else None)
 
 
 def compute(
@@ -164,9 +173,7 @@ def compute(
     )  # fmt: skip
     if experiment == "original_label" or (experiment in SAMPLERS and number < study.n_rounds):
         arrays["pool_probabilities"] = predict_proba(model, parts.pool.images, precision=precision)
-    arrays["test_probabilities"] = predict_proba(
-        model, parts.test.images, flip=recipe.flip, shift=min(recipe.shift, 1), precision=precision
-    )
+    arrays["test_probabilities"] = predict_proba(model, parts.test.images, precision=precision, **recipe.views())
     predicted = arrays["test_probabilities"].argmax(1)
     record = {
         "experiment": experiment,
@@ -189,13 +196,13 @@ def compute(
 
 
 def pool_features(study: Study, dataset: Dataset, seed: int) -> np.ndarray:
-    """What the last layer of the base model sees of each image of the pool, (N, D) float16; kept like a run.
+    """What the last layer of the base model sees of each image of the pool, (N, D) float32; kept like a run.
 
     The base model itself is not kept, so it is trained again, on the same machine to the same bits.
     """
     what = identity(study, dataset, "original_label", seed) | {"what": "pool features"}
     name = store.key(what)
-    done = store.read(name)
+    done = recorded(study, name)
     if done is None:
         parts = split(dataset, study.n_labelled)
         images, labels, recipe = parts.labelled.images, parts.labelled.labels, study.recipes["original_label"]
@@ -203,7 +210,7 @@ def pool_features(study: Study, dataset: Dataset, seed: int) -> np.ndarray:
         features = predict_features(model, parts.pool.images).astype(np.float16)
         done = Run({"identity": what}, {"pool_features": features})
         store.write(name, done)
-    return done.arrays["pool_features"]
+    return done.arrays["pool_features"].astype(np.float32)
 
 
 def run_on(results: pd.DataFrame) -> str:

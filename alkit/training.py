@@ -23,6 +23,11 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Raises ValueError for a device that is unknown or not present.
     """
+    if name == "records":
+        raise ValueError(
+            'device is "records", which reads published runs, and what you ask for is not among them; '
+            'give a profile that trains, or "auto", "cpu", "cuda" or "mps" and the images.'
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

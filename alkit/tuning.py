@@ -1,8 +1,6 @@
 """The hyper-parameter search: Optuna proposes recipes, cross-validation on the labelled images judges them."""
 
-import hashlib
 import io
-import json
 import os
 import socket
 import sys
@@ -25,7 +23,8 @@ from alkit import store
 from alkit.data import Dataset, Part, load, split
 from alkit.profiles import load_study, write_profile
 from alkit.recipe import Recipe
-from alkit.study import EXPERIMENTS, Study, identity, run
+from alkit.store import Run
+from alkit.study import EXPERIMENTS, Study, identity, recorded, run
 from alkit.training import fit, predict_proba
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -57,11 +56,15 @@ def search(
     n_folds = n_folds or (5 if experiment == "original_label" else 2)
     recipe = study.recipes[experiment]
     ranges = space(recipe, dataset.train.images.shape[1:])
-    what = [identity(study, dataset, experiment, seed), selection, study.fidelity, n_folds]
+    what = {"search": selection, "fidelity": study.fidelity, "n_folds": n_folds}
+    what |= identity(study, dataset, experiment, seed)
+    whole = what | {"n_trials": study.n_trials}
+    if done := recorded(study, store.key(whole)):
+        return pd.DataFrame(done.record["trials"])
     store.folder().mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     tuner = optuna.create_study(
-        study_name=f"{experiment} {hashlib.sha256(json.dumps(what).encode()).hexdigest()[:20]}",
+        study_name=f"{experiment} {store.key(what)}",
         storage=storage or f"sqlite:///{store.folder() / 'search.db'}",
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(),
@@ -102,7 +105,9 @@ def search(
                 tuner.tell(trial, state=TrialState.PRUNED)
             except FloatingPointError:  # the training diverged
                 tuner.tell(trial, 0.0)
-    return pd.DataFrame([_row(trial) for trial in tuner.get_trials(states=FINISHED)[: study.n_trials]])
+    trials = [_row(trial) for trial in tuner.get_trials(states=FINISHED)[: study.n_trials]]
+    store.write(store.key(whole), Run({"identity": whole, "trials": trials}, {}))
+    return pd.DataFrame(trials)
 
 
 def tune(
@@ -202,7 +207,7 @@ def _predict(train: Part, images: Part, recipe: Recipe, seed: int, device: str) 
     # The search has a progress bar; one within the other would spoil both.
     with redirect_stdout(io.StringIO()):
         model = fit(train.images, train.labels, recipe, seed, device, n_classes=n_classes)
-        return predict_proba(model, images.images, flip=recipe.flip, shift=min(recipe.shift, 1)).argmax(1)
+        return predict_proba(model, images.images, **recipe.views()).argmax(1)
 
 
 def _score(train: Part, test: Part, recipe: Recipe, seed: int, device: str) -> float:

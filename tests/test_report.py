@@ -16,9 +16,10 @@ import pytest
 from conftest import TINY
 from sklearn.datasets import load_sample_images
 
-from alkit import ROOT
+from alkit import ROOT, publish
 from alkit import report as report_module
 from alkit.__main__ import main
+from alkit.publish import FILES
 from alkit.report import ReportError
 from alkit.study import EXPERIMENTS, results
 
@@ -69,7 +70,7 @@ def test_results_have_a_row_a_run_and_the_chart_is_the_same_again(quick):
     strategies = means.drop(["original_label", "full_training_set"])
     assert means["original_label"] < strategies.min()
     assert strategies.max() < means["full_training_set"]
-    for name in report_module.PUBLISHED:
+    for name in FILES:
         assert (folder / "first" / name).read_bytes() == (folder / "second" / name).read_bytes(), name
 
 
@@ -176,33 +177,27 @@ def test_a_stopped_report_says_how_it_goes_on(monkeypatch, capsys):
 
 
 def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(report_module, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
     monkeypatch.setattr(report_module, "NOTEBOOKS", tmp_path)
     readme = tmp_path / "README.md"
-    readme.write_text("Before.\n\n" + "old table\n".join(report_module.VERDICTS) + "\n\nAfter.\n")
-    monkeypatch.setattr(report_module, "README", readme)
+    readme.write_text("Before.\n\n" + "old table\n".join(publish.VERDICTS) + "\n\nAfter.\n")
+    monkeypatch.setattr(publish, "README", readme)
     output = tmp_path / "out"
     output.mkdir()
-    for name in report_module.PUBLISHED:
+    for name in FILES:
         (output / name).write_text("claim,report,ours,low,high,verdict\nrandom gains,0.12,0.1,,,cannot tell\n")
     monkeypatch.setattr(report_module, "_index", lambda pages, output: output / "index.html")
+    monkeypatch.setattr(publish, "publish_runs", lambda study, dataset: None)
     report_module.report(str(TINY), output=output)
     assert not (tmp_path / "figures").exists()
     assert "old table" in readme.read_text()
     report_module.report(str(TINY), output=output, publish=True)
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(report_module.PUBLISHED)
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(FILES)
     written = readme.read_text()
     assert "| `random` gains | 0.120 | 0.100 | cannot tell |" in written
     assert "old table" not in written
     assert written.startswith("Before.")
     assert written.endswith("After.\n")
-
-
-def test_verdicts_are_a_table_with_intervals():
-    rows = pd.DataFrame([["entropy beats random", 0.004, 0.01, 0.002, 0.018, "holds"]])
-    rows.columns = ["claim", "report", "ours", "low", "high", "verdict"]
-    text = report_module.verdicts(rows)
-    assert text.splitlines()[2] == "| `entropy` beats random | 0.004 | 0.010 (0.002 to 0.018) | holds |"
 
 
 def test_doctor_finds_this_environment_fit_and_names_a_missing_package(tmp_path, monkeypatch, capsys):

@@ -9,12 +9,12 @@ import tomllib
 import pandas as pd
 
 from alkit import ROOT
-from alkit.report import VERDICTS, verdicts
+from alkit.publish import VERDICTS, verdicts
 
 # From the bottom up: a module may import those before it.
 LAYERS = (
     "data recipe optimizer augmentation network training samplers store study profiles runs tuning statistics plots "
-    "browser checks exercises pages report course doctor __main__"
+    "browser checks exercises pages publish report course doctor __main__"
 ).split()
 
 

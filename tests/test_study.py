@@ -202,7 +202,7 @@ def test_wrong_names_and_types_are_refused(changes, message):
 
 
 def test_a_profile_must_exist_and_be_whole(tmp_path):
-    with pytest.raises(FileNotFoundError, match="give cifar10, quick or the path"):
+    with pytest.raises(FileNotFoundError, match="give cifar10, quick, replay or the path"):
         load_study("quik")
     values = yaml.safe_load(TINY.read_text(encoding="utf-8"))
     own = tmp_path / "own.yaml"
@@ -219,7 +219,7 @@ def test_a_profile_must_exist_and_be_whole(tmp_path):
 
 
 def test_the_profiles_are_studies_and_cifar10_has_the_sizes_of_the_report():
-    assert {load_study(path.stem).profile for path in PROFILES.glob("*.yaml")} == {"quick", "cifar10"}
+    assert {load_study(path.stem).profile for path in PROFILES.glob("*.yaml")} == {"quick", "cifar10", "replay"}
     study = load_study("cifar10")
     assert (study.data, study.n_labelled, study.n_query) == ("cifar10", 1000, 5000)
 
