@@ -12,7 +12,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("doctor", help="show what the kit finds on this machine, with advice")
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--profile", default="quick", help="quick, cifar10 or the path of a .yaml file")
+    shared.add_argument("--profile", default="quick", help="quick, cifar10, replay or the path of a .yaml file")
     shared.add_argument("--device", help="auto, cpu, cuda or mps")
     shared.add_argument("--data", help="digits, cifar10 or the path of an .npz file")
     add = commands.add_parser(
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     add("--cluster", metavar="ADDRESS", help="do the runs on the workers of this dask scheduler")
     add("--output", type=Path, metavar="DIR", help="where to write (reports/<profile>)")
     add("--no-code", dest="show_code", action="store_false", help="leave the code out of the pages")
-    add("--publish", action="store_true", help="also copy chart and tables to figures/")
+    add("--publish", action="store_true", help="also put chart, tables and runs into figures/")
     add = commands.add_parser(
         "tune", parents=[shared], help="search hyper-parameters and write what was found as a profile"
     ).add_argument
