@@ -38,7 +38,7 @@ class Part:
 class Dataset:
     """A training part and a test part, with the name to show and the name of every class.
 
-    known_as: the fingerprint, where it is not that of these images.
+    known_as: the fingerprint, where it is not that of these images. without_images: the images are stand-ins.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Dataset:
     train: Part = field(repr=False)
     test: Part = field(repr=False)
     known_as: str = field(default="", repr=False)
+    without_images: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -236,7 +237,8 @@ def _without_images(arrays: dict[str, np.ndarray]) -> Dataset:
         parts[part] = Part(found.images if same else grey, labels)
     pictures = "pictures of the original" if parts["train"].images.strides[0] else "grey squares for pictures"
     class_names = tuple(map(str, arrays["class_names"]))
-    return Dataset(f"{arrays['name']} ({pictures})", class_names, **parts, known_as=str(arrays["known_as"]))
+    name, known_as = f"{arrays['name']} ({pictures})", str(arrays["known_as"])
+    return Dataset(name, class_names, **parts, known_as=known_as, without_images=True)
 
 
 def _check_part(path: Path, part: str, images: np.ndarray, labels: np.ndarray) -> Part:

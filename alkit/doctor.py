@@ -51,7 +51,7 @@ def _machine(problems: list[str], advice: list[str]) -> None:
         device = torch.device("cpu")
     print(f"device: {device.type}, precision {choose_precision(device)}, {torch.get_num_threads()} CPU threads")
     if device.type == "cpu":
-        advice.append("no GPU: the quick profile takes a minute or two, each seed of the cifar10 profile an hour.")
+        advice.append("no GPU: the report takes minutes with the quick profile, hours for each seed with cifar10.")
     memory = psutil.virtual_memory().available / 1e9
     print(f"memory free: {memory:.1f} GB")
     if memory < 4:

@@ -71,10 +71,14 @@ def random(pool: Pool, k: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def highest(formula) -> Sampler:
-    """Make the sampler that picks the k highest scores of a formula, highest first; of equals, the earliest."""
+    """Make the sampler that picks the k highest scores of a formula, highest first; of equals, the earliest.
 
+    The formula takes probabilities (N, n_classes) and returns (N,), each row's own score; those of SCORES are faster.
+    """
+
+    @wraps(formula)
     def sampler(pool: Pool, k: int, generator: np.random.Generator) -> np.ndarray:
-        rough = -formula.rough(pool.probabilities).cpu().numpy()
+        rough = -torch.as_tensor(getattr(formula, "rough", formula)(pool.probabilities)).cpu().numpy()
         # Only what may be among the k highest is worth all digits.
         near = np.flatnonzero(rough <= np.partition(rough, k - 1)[k - 1] + 1e-3)
         # Twelve decimals: the last bits of a logarithm or a sum differ between machines and must not decide.

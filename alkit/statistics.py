@@ -116,15 +116,17 @@ def noise_of_test_set(
     return float(np.std(values, ddof=1))
 
 
-def gap_closed(results: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
+def gap_closed(results: pd.DataFrame, metric: str = "f1", test_noise: dict[str, float] | None = None) -> pd.DataFrame:
     """The share of the gap from original_label to full_training_set that each experiment closes, as `summary` does.
 
-    One share a seed, 0 to 1 and beyond; the far end is the mean of full_training_set, which may have fewer seeds.
+    One share a seed, 0 to 1 and beyond; the far end is the mean of full_training_set, which may have fewer seeds and
+    is taken as exact. `test_noise`: as for `paired_differences`, of the differences to original_label.
     """
     values = results.pivot(index="experiment", columns="seed", values=metric)
     start, end = values.loc[ENDS[0]], values.loc[ENDS[1]].mean()
     others = [name for name in results["experiment"].unique() if name not in ENDS]
-    return mean_and_interval((values.loc[others] - start) / (end - start))
+    noise = pd.Series(test_noise or {}, dtype=float).reindex(others).fillna(0) / abs(end - start.mean())
+    return mean_and_interval((values.loc[others] - start) / (end - start), noise)
 
 
 def labels_for(curve: pd.DataFrame, f1: float) -> float:
@@ -137,8 +139,9 @@ def labels_for(curve: pd.DataFrame, f1: float) -> float:
     rising = isotonic_regression(means.to_numpy(), weights=curve.groupby("n_train").size().to_numpy()).x
     if not rising[0] <= f1 <= rising[-1]:
         return np.nan
-    keep = np.r_[np.diff(rising) > 0, True]
-    return float(np.exp(np.interp(f1, rising[keep], np.log(means.index.to_numpy()[keep]))))
+    # Sizes with the same F1 count as one, in their middle.
+    labels = pd.Series(np.log(means.index)).groupby(rising).mean()
+    return float(np.exp(np.interp(f1, labels.index, labels)))
 
 
 def flattery(trials: pd.DataFrame) -> pd.DataFrame:
@@ -182,21 +185,26 @@ def claims(results: pd.DataFrame, test_noise: dict[tuple[str, str], float] | Non
     noise = test_noise or {}
     (start, end), at_random = (REPORT_F1[name] for name in ENDS), REPORT_F1["random"]
 
+    def shared(baseline):
+        return {name: value for (name, other), value in noise.items() if other == baseline}
+
     def differences(names, baseline):
         chosen = results[results["experiment"].isin([*names, baseline])]
-        shared = {name: value for (name, other), value in noise.items() if other == baseline}
-        return paired_differences(chosen, baseline, test_noise=shared).loc[names]
+        return paired_differences(chosen, baseline, test_noise=shared(baseline)).loc[names]
 
-    gains, gap = differences(strategies, ENDS[0]), gap_closed(results).loc[strategies]
+    means = results.groupby("experiment")["f1"].mean()
+    width = abs(means[ENDS[1]] - means[ENDS[0]])
+    gains = differences(strategies, ENDS[0])
+    gap = gap_closed(results, test_noise=shared(ENDS[0])).loc[strategies]
     beaten = differences(strategies[1:], "random")
     kinds = [
-        ("gains about 12 points", gains, lambda f1: f1 - start, (0.10, 0.14), ENDS[0]),
-        ("closes about half of the gap", gap, lambda f1: (f1 - start) / (end - start), (0.4, 0.6), None),
-        ("beats random", beaten, lambda f1: f1 - at_random, (0.0, np.inf), "random"),
+        ("gains about 12 points", gains, lambda f1: f1 - start, (0.10, 0.14), ENDS[0], 1),
+        ("closes about half of the gap", gap, lambda f1: (f1 - start) / (end - start), (0.4, 0.6), ENDS[0], width),
+        ("beats random", beaten, lambda f1: f1 - at_random, (0.0, np.inf), "random", 1),
     ]
     rows = [
-        _claim(f"{name} {text}", reported(REPORT_F1[name]), row, bounds, noise.get((name, baseline), 0.0))
-        for text, table, reported, bounds, baseline in kinds
+        _claim(f"{name} {text}", reported(REPORT_F1[name]), row, bounds, noise.get((name, baseline), 0.0) / unit)
+        for text, table, reported, bounds, baseline, unit in kinds
         for name, row in table.iterrows()
     ]
     return pd.DataFrame(rows)

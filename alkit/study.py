@@ -113,7 +113,15 @@ def results(
 
 
 def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_number: int | None = None) -> dict:
-    """Everything that can change the numbers of a run."""
+    """Everything that can change the numbers of a run.
+
+    Raises ValueError if the study would train on a data set that was published without its images.
+    """
+    if dataset.without_images and study.device != "records":
+        raise ValueError(
+            f"device is {study.device!r}, but {dataset.name} has labels only, and nothing can be trained on stand-ins; "
+            'give the device "records", or data with images.'
+        )
     if study.device == "records":
         device = precision = "records"
     else:

@@ -26,7 +26,7 @@ def choose_device(name: str = "auto") -> torch.device:
     if name == "records":
         raise ValueError(
             'device is "records", which reads published runs, and what you ask for is not among them; '
-            'give a profile that trains, or "auto", "cpu", "cuda" or "mps" and the images.'
+            "give a profile that trains, such as cifar10."
         )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

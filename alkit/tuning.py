@@ -82,7 +82,7 @@ def search(
     with tqdm(total=study.n_trials, initial=finished, desc=f"search, {experiment}", **options) as bar:
         while (n := len(tuner.get_trials(states=FINISHED))) < study.n_trials:
             bar.update(n - bar.n)
-            if n == 0 and not tuner.get_trials(states=(TrialState.WAITING,)):
+            if n == 0 and not tuner.get_trials(states=(TrialState.WAITING,)) and not _running_elsewhere(tuner):
                 tuner.enqueue_trial({name: getattr(recipe, name) for name in ranges})
             # A proposal follows from the finished trials and this seed alone, whatever was interrupted before.
             tuner.sampler = _sampler(selection, [seed, n, len(_running_elsewhere(tuner)), clashes])

@@ -80,6 +80,14 @@ def test_what_was_not_published_is_refused_and_not_trained_on_grey_squares(publi
             ask()
 
 
+def test_nothing_is_trained_on_stand_ins_for_images_whatever_the_device(published, records):
+    _, _, replay, dataset = published
+    with pytest.raises(ValueError, match=r"device is 'cpu', but .* has labels only"):
+        run(replace(replay, device="cpu"), dataset, "random", 0)
+    with pytest.raises(ValueError, match="has labels only"):
+        run(replace(replay, device="cpu"), reordered(dataset, 1), "original_label", 0)
+
+
 def test_a_rounded_row_keeps_its_largest():
     rows = np.array([[0.3314, 0.3356, 0.333], [0.1, 0.45, 0.45], [0, 0, 1.0]])
     assert_array_equal(publish._rounded(rows, 2).argmax(1), [1, 1, 2])

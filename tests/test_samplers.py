@@ -1,6 +1,7 @@
 """The strategies against modAL, numpy and hand-computed cases."""
 
 import ast
+import inspect
 from math import log
 from pathlib import Path
 
@@ -267,3 +268,13 @@ def test_samplers_import_nothing_of_the_kit():
     modules += ["." * node.level + (node.module or "") for node in nodes if isinstance(node, ast.ImportFrom)]
     assert "numpy" in modules
     assert not [module for module in modules if module.startswith((".", "alkit"))]
+
+
+def test_a_formula_of_ones_own_becomes_a_sampler_known_by_its_source():
+    def far_from_half(probabilities):
+        return abs(probabilities - 0.5).max(axis=1)
+
+    p = dirichlet(100, 4)
+    own = samplers.highest(far_from_half)
+    np.testing.assert_array_equal(sample(own, Pool(p), 30, 0), (-far_from_half(p)).argsort(kind="stable")[:30])
+    assert inspect.getsource(own) == inspect.getsource(far_from_half)

@@ -238,7 +238,9 @@ def test_labels_for_interpolates_a_rising_curve():
     curve = pd.DataFrame({"n_train": [1000, 1000, 10_000, 2000, 4000], "f1": [0.5, 0.7, 0.9, 0.71, 0.69]})
     assert labels_for(curve, 0.6) == pytest.approx(1000)
     # 0.71 and 0.69 fall, so both count as 0.70; from there to 0.9 half the way on a logarithmic scale.
-    assert labels_for(curve, 0.8) == pytest.approx((4000 * 10_000) ** 0.5)
+    middle = (2000 * 4000) ** 0.5
+    assert labels_for(curve, 0.7) == pytest.approx(middle)
+    assert labels_for(curve, 0.8) == pytest.approx((middle * 10_000) ** 0.5)
     assert np.isnan(labels_for(curve, 0.95))
     assert np.isnan(labels_for(curve, 0.55))
 
