@@ -50,7 +50,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of a SHA-256 over shapes and bytes of the four arrays."""
+        """`known_as`, or 16 hexadecimal digits of a SHA-256 over shapes and bytes of the four arrays."""
         if self.known_as:
             return self.known_as
         digest = hashlib.sha256()

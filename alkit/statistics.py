@@ -120,12 +120,12 @@ def gap_closed(results: pd.DataFrame, metric: str = "f1", test_noise: dict[str, 
     """The share of the gap from original_label to full_training_set that each experiment closes, as `summary` does.
 
     One share a seed, 0 to 1 and beyond; the far end is the mean of full_training_set, which may have fewer seeds and
-    is taken as exact. `test_noise`: as for `paired_differences`, of the differences to original_label.
+    is taken as exact. `test_noise`: as for `paired_differences`, of the shares.
     """
     values = results.pivot(index="experiment", columns="seed", values=metric)
     start, end = values.loc[ENDS[0]], values.loc[ENDS[1]].mean()
     others = [name for name in results["experiment"].unique() if name not in ENDS]
-    noise = pd.Series(test_noise or {}, dtype=float).reindex(others).fillna(0) / abs(end - start.mean())
+    noise = pd.Series(test_noise or {}, dtype=float).reindex(others).fillna(0)
     return mean_and_interval((values.loc[others] - start) / (end - start), noise)
 
 
@@ -185,26 +185,26 @@ def claims(results: pd.DataFrame, test_noise: dict[tuple[str, str], float] | Non
     noise = test_noise or {}
     (start, end), at_random = (REPORT_F1[name] for name in ENDS), REPORT_F1["random"]
 
-    def shared(baseline):
-        return {name: value for (name, other), value in noise.items() if other == baseline}
-
-    def differences(names, baseline):
-        chosen = results[results["experiment"].isin([*names, baseline])]
-        return paired_differences(chosen, baseline, test_noise=shared(baseline)).loc[names]
-
+    of_gain, of_lead = (
+        {name: value for (name, other), value in noise.items() if other == baseline} for baseline in (ENDS[0], "random")
+    )
     means = results.groupby("experiment")["f1"].mean()
-    width = abs(means[ENDS[1]] - means[ENDS[0]])
-    gains = differences(strategies, ENDS[0])
-    gap = gap_closed(results, test_noise=shared(ENDS[0])).loc[strategies]
-    beaten = differences(strategies[1:], "random")
+    of_share = {name: value / abs(means[ENDS[1]] - means[ENDS[0]]) for name, value in of_gain.items()}
+
+    def differences(names, baseline, noise):
+        chosen = results[results["experiment"].isin([*names, baseline])]
+        return paired_differences(chosen, baseline, test_noise=noise).loc[names]
+
+    gains, leads = differences(strategies, ENDS[0], of_gain), differences(strategies[1:], "random", of_lead)
+    shares = gap_closed(results, test_noise=of_share).loc[strategies]
     kinds = [
-        ("gains about 12 points", gains, lambda f1: f1 - start, (0.10, 0.14), ENDS[0], 1),
-        ("closes about half of the gap", gap, lambda f1: (f1 - start) / (end - start), (0.4, 0.6), ENDS[0], width),
-        ("beats random", beaten, lambda f1: f1 - at_random, (0.0, np.inf), "random", 1),
+        ("gains about 12 points", gains, of_gain, lambda f1: f1 - start, (0.10, 0.14)),
+        ("closes about half of the gap", shares, of_share, lambda f1: (f1 - start) / (end - start), (0.4, 0.6)),
+        ("beats random", leads, of_lead, lambda f1: f1 - at_random, (0.0, np.inf)),
     ]
     rows = [
-        _claim(f"{name} {text}", reported(REPORT_F1[name]), row, bounds, noise.get((name, baseline), 0.0) / unit)
-        for text, table, reported, bounds, baseline, unit in kinds
+        _claim(f"{name} {text}", reported(REPORT_F1[name]), row, bounds, noise.get(name, 0.0))
+        for text, table, noise, reported, bounds in kinds
         for name, row in table.iterrows()
     ]
     return pd.DataFrame(rows)

@@ -31,10 +31,10 @@ class Study:
 
     data: what `alkit.data.load` takes. n_labelled: images labelled at the start. n_query: images each strategy picks,
     in n_rounds equal parts: after each but the last a new model is trained on what is labelled by then, and asked.
-    seeds: one base model and one run of every experiment for each. device: what `choose_device` takes. recipes: one
-    for each of EXPERIMENTS. With the device "records" nothing is trained: the runs published with the kit are read.
-    n_trials, fidelity: how many recipes a search tries for each experiment, and for which
-    share of their epochs. Raises TypeError or ValueError for a value of the wrong type or out of range.
+    seeds: one base model and one run of every experiment for each. device: what `choose_device` takes, or "records":
+    nothing is trained, and the runs published with the kit are read. recipes: one for each of EXPERIMENTS. n_trials,
+    fidelity: how many recipes a search tries for each experiment, and for which share of their epochs.
+    Raises TypeError or ValueError for a value of the wrong type or out of range.
     """
 
     profile: str
@@ -117,15 +117,16 @@ def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_n
 
     Raises ValueError if the study would train on a data set that was published without its images.
     """
-    if dataset.without_images and study.device != "records":
+    if study.device == "records":
+        device = precision = "records"
+    elif dataset.without_images:
         raise ValueError(
             f"device is {study.device!r}, but {dataset.name} has labels only, and nothing can be trained on stand-ins; "
             'give the device "records", or data with images.'
         )
-    if study.device == "records":
-        device = precision = "records"
     else:
-        device, precision = choose_device(study.device).type, choose_precision(choose_device(study.device))
+        chosen = choose_device(study.device)
+        device, precision = chosen.type, choose_precision(chosen)
     what = {
         "protocol": PROTOCOL,
         "fingerprint": dataset.fingerprint,

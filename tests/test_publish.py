@@ -80,7 +80,7 @@ def test_what_was_not_published_is_refused_and_not_trained_on_grey_squares(publi
             ask()
 
 
-def test_nothing_is_trained_on_stand_ins_for_images_whatever_the_device(published, records):
+def test_nothing_is_trained_on_stand_ins_for_images_whatever_the_device(published):
     _, _, replay, dataset = published
     with pytest.raises(ValueError, match=r"device is 'cpu', but .* has labels only"):
         run(replace(replay, device="cpu"), dataset, "random", 0)

@@ -9,6 +9,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from alkit.statistics import (
+    REPORT_F1,
     calibration_error,
     claims,
     flattery,
@@ -232,6 +233,21 @@ def test_gap_closed_by_hand():
     # The far end is 0.9: shares 0.2 / 0.4 and 0.1 / 0.3.
     assert list(rows.index) == ["random"]
     assert rows.loc["random", "mean"] == pytest.approx((0.5 + 1 / 3) / 2)
+
+
+def test_the_gap_that_is_closed_moves_with_the_test_images_too():
+    seeds = np.arange(4)
+    f1 = {name: value + 0.001 * seeds for name, value in REPORT_F1.items()}
+    f1["original_label"] = np.full(4, 0.5)
+    f1["full_training_set"] = np.full(4, 0.9)
+    rows = [(name, seed, value) for name, values in f1.items() for seed, value in zip(seeds, values, strict=True)]
+    table = pd.DataFrame(rows, columns=["experiment", "seed", "f1"])
+    verdicts = claims(table, {("entropy", "original_label"): 0.008}).set_index("claim")
+    row = verdicts.loc["entropy closes about half of the gap"]
+    # The gap is 0.4 wide, so 0.008 are 0.02 of it; seeds spread by 0.001 sqrt(5/3), a mean of four by half of that.
+    error = np.hypot(0.001 * (5 / 3) ** 0.5 / 2 / 0.4, 0.02)
+    assert (row["high"] - row["low"]) / 2 == pytest.approx(3.182446 * error)
+    assert verdicts.loc["random closes about half of the gap", "high"] < row["high"]
 
 
 def test_labels_for_interpolates_a_rising_curve():
