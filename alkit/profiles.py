@@ -19,9 +19,9 @@ def load_study(profile: str = "quick", **changes) -> Study:
     """Read a profile and replace what is given and not None.
 
     `profile` is the name of a file in notebooks/profiles or the path of one. `recipes` maps "default" or an experiment
-    to the hyper-parameters that differ; the default's hold for all experiments. Raises FileNotFoundError, TypeError or
-    ValueError for a profile, a name or a value that is not accepted, in a notebook also for a parameter that papermill
-    injected and no notebook knows.
+    to the hyper-parameters that differ; the default's hold for all experiments, also where the profile has others.
+    Raises FileNotFoundError, TypeError or ValueError for a profile, a name or a value that is not accepted, in a
+    notebook also for a parameter that papermill injected and no notebook knows.
     """
     values = read_profile(profile)
     names = {field.name for field in fields(Study)}
@@ -32,16 +32,14 @@ def load_study(profile: str = "quick", **changes) -> Study:
         missing = ", ".join(sorted(needed - set(values)))
         problem = f"unknown parameters {sorted(unknown)}" if unknown else f"no {missing}"
         raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
-    given = {"default": {}} | values["recipes"]
-    changed = changes.pop("recipes", {})
-    for recipes in (given, changed):
+    given = values["recipes"], changes.pop("recipes", {})
+    for recipes in given:
         if not isinstance(recipes, dict) or not all(isinstance(recipe, dict) for recipe in recipes.values()):
             raise TypeError(f'recipes is {recipes!r}; give a mapping such as {{"default": {{"epochs": 10}}}}.')
-    given |= {kind: given.get(kind, {}) | recipe for kind, recipe in changed.items()}
     values |= changes
     if isinstance(values["seeds"], list):
         values["seeds"] = tuple(values["seeds"])
-    return Study(**values | {"recipes": _recipes(given)})
+    return Study(**values | {"recipes": _recipes(*given)})
 
 
 def read_profile(profile: str) -> dict:
@@ -75,16 +73,22 @@ def write_profile(path: Path, study: Study, comment: str) -> None:
     replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))
 
 
-def _recipes(given: dict[str, dict]) -> dict[str, Recipe]:
-    unknown = set(given) - {"default", *EXPERIMENTS}
+def _recipes(*given: dict[str, dict]) -> dict[str, Recipe]:
+    """The recipe of each experiment; what is given later counts."""
+    unknown = {kind for recipes in given for kind in recipes} - {"default", *EXPERIMENTS}
     known = {field.name for field in fields(Recipe)}
-    unknown |= {name for recipe in given.values() for name in recipe} - known
+    unknown |= {name for recipes in given for recipe in recipes.values() for name in recipe} - known
     if unknown:
         raise ValueError(
             f"recipes name {sorted(unknown)}; give default or {', '.join(EXPERIMENTS)}, each with some of "
             f"{', '.join(sorted(known))}."
         )
-    return {experiment: Recipe(**given["default"] | given.get(experiment, {})) for experiment in EXPERIMENTS}
+
+    def values(experiment):
+        layers = [recipes.get(kind, {}) for recipes in given for kind in ("default", experiment)]
+        return {name: value for layer in layers for name, value in layer.items()}
+
+    return {experiment: Recipe(**values(experiment)) for experiment in EXPERIMENTS}
 
 
 def _unknown_parameters(profile: dict) -> set[str]:

@@ -12,7 +12,7 @@ from alkit import ROOT, store
 from alkit.data import Dataset, replace_file
 from alkit.profiles import PROFILES, write_profile
 from alkit.store import Run
-from alkit.study import EXPERIMENTS, PROTOCOL, Study
+from alkit.study import EXPERIMENTS, Study, identity
 
 FIGURES = ROOT / "figures"
 README = ROOT / "README.md"
@@ -39,15 +39,18 @@ def publish_report(study: Study, dataset: Dataset, report: Path) -> None:
 
 
 def publish_runs(study: Study, dataset: Dataset) -> None:
-    """Copy all runs on a data set, its labels but not its images, and the study as the profile `replay`."""
+    """Copy a study's runs on a data set, its labels but not its images, and the study as the profile `replay`.
+
+    Its runs are those with its recipes and seeds, done on its device, with any number of picks and rounds, and those
+    on the data set in other orders.
+    """
     shutil.rmtree(store.PUBLISHED, ignore_errors=True)
     for path in sorted(store.folder().glob("*.json")):
         run = store.read(path.stem)
         what = run.record["identity"] if run else {}
-        known = {"protocol": PROTOCOL, "n_labelled": study.n_labelled}
-        ours = what.get("fingerprint", "").split("-")[0] == dataset.fingerprint and what["experiment"] in EXPERIMENTS
-        if ours and all(what.get(name, value) == value for name, value in known.items()):
-            store.write(store.key(_anywhere(what)), Run(run.record, _small(what, run.arrays)), store.PUBLISHED)
+        if _belongs(what, study, dataset):
+            arrays = _small(what, run.arrays, exact=what["seed"] == study.seeds[0])
+            store.write(store.key(_anywhere(what)), Run(run.record, arrays), store.PUBLISHED)
     labels = {f"y_{name}": getattr(dataset, name).labels.astype(np.uint16) for name in ("train", "test")}
     np.savez_compressed(
         store.PUBLISHED / "labels.npz", **labels, shape=dataset.train.images.shape[1:], name=dataset.name,
@@ -67,14 +70,23 @@ def verdicts(claims: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _belongs(what: dict, study: Study, dataset: Dataset) -> bool:
+    if what.get("experiment") not in EXPERIMENTS or what["seed"] not in study.seeds:
+        return False
+    own = identity(study, dataset, what["experiment"], what["seed"])
+    same = {"protocol", "recipe", "device", "precision", "n_labelled"} & own.keys()
+    ours = what["fingerprint"].split("-")[0] == dataset.fingerprint and all(what[name] == own[name] for name in same)
+    return ours and ("base" not in what or _belongs(what["base"], study, dataset))
+
+
 def _anywhere(what: dict) -> dict:
     """The identity of a run as a study with the device "records" has it."""
     inner = {name: _anywhere(value) if isinstance(value, dict) else value for name, value in what.items()}
     return inner | dict.fromkeys(("device", "precision") & what.keys(), "records")
 
 
-def _small(what: dict, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays that notebooks look at, with as many digits as they need."""
+def _small(what: dict, arrays: dict[str, np.ndarray], exact: bool) -> dict[str, np.ndarray]:
+    """The arrays that notebooks look at, with as many digits as they need: all, where they rank the pool."""
     small = {}
     for name, array in arrays.items():
         if name == "picks":
@@ -85,7 +97,8 @@ def _small(what: dict, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 TruncatedSVD(n_kept, random_state=0).fit_transform(array.astype(np.float32)).astype(np.float16)
             )
         elif "round" not in what and "-" not in what["fingerprint"]:
-            small[name] = _rounded(array, 2 if name == "test_probabilities" else 4)
+            whole = exact and name == "pool_probabilities"
+            small[name] = array if whole else _rounded(array, 2 if name == "test_probabilities" else 4)
     return small
 
 

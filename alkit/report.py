@@ -20,7 +20,7 @@ from alkit.profiles import load_study
 from alkit.publish import FILES, publish_report, verdicts
 from alkit.runs import run_all
 from alkit.statistics import summary
-from alkit.study import Study, run_on
+from alkit.study import Study, results, run_on
 from alkit.training import choose_device
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -104,6 +104,8 @@ def _check(study: Study) -> Dataset:
     parts = split(dataset, study.n_labelled)
     if study.n_query > len(parts.pool):
         raise ValueError(f"n_query is {study.n_query}, but the pool has {len(parts.pool)} images; choose fewer.")
+    if study.device == "records":
+        results(study, dataset)
     return dataset
 
 
@@ -153,14 +155,14 @@ class _ProgressLines:
 
 
 def _index(pages: list[tuple[str, str]], output: Path) -> Path:
-    results = pd.read_csv(output / "results.csv")
-    table = summary(results).reset_index().rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
-    alt = plots.comparison(results).get_label()
+    runs = pd.read_csv(output / "results.csv")
+    table = summary(runs).reset_index().rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
+    alt = plots.comparison(runs).get_label()
     contents = "\n".join(f"1. [{title}]({stem}.html)" for title, stem in pages)
     files = ", ".join(f"[{name}]({name})" for name in FILES)
     text = (
         f"# Active learning: the report\n\n![{alt}](comparison.svg)\n\n{_html(table)}\n\n"
-        f"Measured on: {run_on(results)}.\n\n## Verdicts on the claims of the 2021 report\n\n"
+        f"Measured on: {run_on(runs)}.\n\n## Verdicts on the claims of the 2021 report\n\n"
         f"{verdicts(pd.read_csv(output / 'claims.csv'))}\n## Notebooks\n\n{contents}\n\n## Files\n\n{files}\n"
     )
     render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html")

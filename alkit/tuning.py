@@ -40,16 +40,17 @@ def search(
     seed: int = 0,
     storage: str | None = None,
 ) -> pd.DataFrame:
-    """Try recipes for an experiment until `study.n_trials` are finished, its own recipe first; return one row a trial.
+    """Try recipes for an experiment until `study.n_trials` are finished, and return one row a trial.
 
     Columns: `validation_f1`, `test_f1`, `given_up` (after a fold that was worse than the median of earlier trials),
     `seconds`, and what was tried, from which `best` makes a recipe. Each trial trains for the share `study.fidelity` of
     its epochs. Trials done before are read, not repeated: a search that was stopped ends as if it had not been.
-    selection: "validation" proposes recipes by a tree-structured Parzen estimator of validation F1 and never looks at
-    the test set. "test" draws recipes at random and scores each by both: it is there to measure what choosing on the
-    test set adds. n_folds: into how many parts the labelled images are split, each of which validates once; 5 for
-    original_label and 2 where picks, which only ever train, outnumber them. storage: a database URL that Optuna takes,
-    which several machines may share; a file among the records unless given. Raises ValueError for another selection.
+    selection: "validation" begins with the experiment's own recipe, proposes others by a tree-structured Parzen
+    estimator of validation F1 and never looks at the test set. "test" draws recipes at random and scores each by both:
+    it is there to measure what choosing on the test set adds. n_folds: into how many parts the labelled images are
+    split, each of which validates once; 5 for original_label and 2 where picks, which only ever train, outnumber them.
+    storage: a database URL that Optuna takes, which several machines may share; a file among the records unless given.
+    Raises ValueError for another selection.
     """
     if selection not in ("validation", "test"):
         raise ValueError(f"selection is {selection!r}; give validation or test.")
@@ -82,7 +83,12 @@ def search(
     with tqdm(total=study.n_trials, initial=finished, desc=f"search, {experiment}", **options) as bar:
         while (n := len(tuner.get_trials(states=FINISHED))) < study.n_trials:
             bar.update(n - bar.n)
-            if n == 0 and not tuner.get_trials(states=(TrialState.WAITING,)) and not _running_elsewhere(tuner):
+            if (
+                selection == "validation"
+                and n == 0
+                and not tuner.get_trials(states=(TrialState.WAITING,))
+                and not _running_elsewhere(tuner)
+            ):
                 tuner.enqueue_trial({name: getattr(recipe, name) for name in ranges})
             # A proposal follows from the finished trials and this seed alone, whatever was interrupted before.
             tuner.sampler = _sampler(selection, [seed, n, len(_running_elsewhere(tuner)), clashes])

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2 as transforms
 
-from alkit import ROOT, training
+from alkit import ROOT, plots, training
 from alkit.augmentation import augmented_batches
 from alkit.data import load
 from alkit.profiles import load_study
@@ -300,7 +300,7 @@ def memory(study, _):
     code = (
         "import resource, sys; from pathlib import Path; from alkit.data import load\n"
         "from alkit.profiles import load_study; from alkit.study import results\n"
-        "brief = {name: {'epochs': 1} for name in ('default', 'original_label', 'full_training_set')}\n"
+        "brief = {'default': {'epochs': 1}}\n"
         "study = load_study(sys.argv[1], data=sys.argv[2], device=sys.argv[3], seeds=[0], recipes=brief)\n"
         "results(study, load(study.data), ('original_label', 'entropy', 'full_training_set'))\n"
         "status = Path('/proc/self/status')\n"
@@ -337,16 +337,18 @@ def cost(study, dataset, folder):
         rows.append(results(sized, dataset, (experiment,)))
     table = pd.concat(rows)
     show("Cost against the number of labels", table[["n_train", "seed", "f1", "seconds"]].to_dict("records"))
-    with sns.axes_style("whitegrid"):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-        sns.lineplot(table, x="n_train", y="f1", marker="o", ax=left)
-        sns.lineplot(table.assign(minutes=table["seconds"] / 60), x="n_train", y="minutes", marker="o", ax=right)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    sns.lineplot(table, x="n_train", y="f1", marker="o", ax=left)
+    sns.lineplot(table.assign(minutes=table["seconds"] / 60), x="n_train", y="minutes", marker="o", ax=right)
     left.set(xscale="log", xlabel="labelled images", ylabel="macro F1, test set")
-    right.set(xscale="log", yscale="log", xlabel="labelled images", ylabel="minutes to train and score")
+    right.set(xscale="log", ylim=(0, None), xlabel="labelled images", ylabel="minutes to train and score")
+    for axes in (left, right):
+        axes.set_xticks(table["n_train"], [f"{n // 1000}k" for n in table["n_train"]])
+        axes.minorticks_off()
     figure.suptitle(f"{dataset.name}; {table['device'].iloc[0]}, {table['precision'].iloc[0]}", fontsize=9)
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / "cost.svg")
-    print(f"Picture: {folder / 'cost.svg'}")
+    plots.save(figure, folder / "cost")
+    table.to_csv(folder / "cost.csv", index=False)
+    print(f"Picture and table: {folder / 'cost'}.svg, .png, .csv")
 
 
 def main():
@@ -355,7 +357,9 @@ def main():
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(parts)}; all unless given")
     parser.add_argument("--data", default="cifar10", help='"cifar10" or an .npz file of 32x32 colour images like it')
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path, default=ROOT / "reports" / "bench", help="folder of the picture")
+    parser.add_argument(
+        "--output", type=Path, default=ROOT / "reports" / "bench", help="folder of cost.svg, .png and .csv"
+    )
     given = parser.parse_args()
     if unknown := set(given.parts) - set(parts):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; give some of {', '.join(parts)}.")

@@ -129,6 +129,7 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
         (["--profile", "quik"], "profile is 'quik'; give cifar10, quick"),
         (["--seeds", "0"], "seeds is 0; give how many seeds"),
         (["--device", "gpu"], "device is 'gpu'"),
+        (["--profile", "replay", "--seeds", "99"], "what you ask for is not among them"),
         (["--data", "absent.npz"], "data is 'absent.npz' (no such file)"),
         (["--profile", "torn.yaml"], "torn.yaml is no YAML file"),
         (["--output", "too_many.yaml/out"], "too_many.yaml/out (Not a directory); give a folder"),

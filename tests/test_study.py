@@ -11,7 +11,7 @@ from scipy.special import softmax
 from alkit import store
 from alkit import study as study_module
 from alkit.data import Dataset, Part, split
-from alkit.profiles import PROFILES, load_study, read_profile
+from alkit.profiles import PROFILES, load_study, read_profile, write_profile
 from alkit.recipe import Recipe
 from alkit.study import EXPERIMENTS, identity, pool_features, results, run
 
@@ -171,6 +171,17 @@ def test_changes_replace_values_of_the_profile():
     assert (study.recipes["random"].epochs, study.recipes["random"].width) == (5, 8)
     assert study.recipes["entropy"].epochs == read_profile("quick")["recipes"]["default"]["epochs"]
     assert study.recipes["full_training_set"].width == 8
+
+
+def test_a_changed_default_holds_where_the_profile_spells_out_each_recipe(tmp_path):
+    write_profile(tmp_path / "mine.yaml", load_study("cifar10"), "each recipe whole")
+    changed = {"default": {"epochs": 3}, "entropy": {"epochs": 4}}
+    for profile in ("cifar10", str(tmp_path / "mine.yaml")):
+        recipes = load_study(profile, recipes=changed).recipes
+        assert {name: recipe.epochs for name, recipe in recipes.items()} == dict.fromkeys(EXPERIMENTS, 3) | {
+            "entropy": 4
+        }
+        assert recipes["original_label"].batch_size == load_study("cifar10").recipes["original_label"].batch_size
 
 
 @pytest.mark.parametrize(
