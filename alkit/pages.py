@@ -96,4 +96,5 @@ def split_at_headings(notebook: nbformat.NotebookNode) -> None:
 def _mathml(markdown: str) -> str:
     """Replace $$formulas$$ and $formulas$ by MathML, which browsers show without MathJax."""
     markdown = re.sub(r"\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), markdown, flags=re.DOTALL)
-    return re.sub(r"\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)", lambda found: convert(found[1]), markdown)
+    # A formula may go on in the next line, but not in the next paragraph.
+    return re.sub(r"\$(?!\s)((?:[^$\n]|\n(?!\s))+?)(?<!\s)\$(?!\d)", lambda found: convert(found[1]), markdown)

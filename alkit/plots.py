@@ -149,6 +149,7 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     )
     axes.set(xlabel="", ylabel="")
     axes.tick_params(axis="x", labelsize=8, rotation=0 if numbers else 90)
+    axes.tick_params(axis="y", rotation=0)
     figure.suptitle("\n".join(textwrap.wrap(label, int(size[0] * 12))), fontsize=10)
     text = f"{table.size} numbers from {table.min(axis=None):.{digits}f} to {table.max(axis=None):.{digits}f}"
     if numbers:
