@@ -129,7 +129,8 @@ def score_histogram(scores: np.ndarray, picks: np.ndarray, label: str) -> Figure
     axes.hist(scores[picks], bins, color=COLOURS[1], hatch="//", edgecolor="white", label=f"the picks ({len(picks):,})")
     axes.set(xlabel=label, ylabel="images (logarithmic)", yscale="log")
     axes.set_ylim(bottom=0.7)
-    axes.legend()
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
     low, high = scores[picks].min(), scores[picks].max()
     return _described(
         figure,
@@ -197,21 +198,20 @@ def curves(table: pd.DataFrame, x: str, y: str, group: str, labels: tuple[str, s
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     names = list(table[group].unique())
-    sns.lineplot(
-        table, x=x, y=y, hue=group, style=group, markers=True, dashes=False, err_style="bars", err_kws={"capsize": 4},
-        errorbar=_interval, ax=axes, palette=_colours(names),
-    )  # fmt: skip
+    apart = np.ptp(table[x]) * 0.012  # or the intervals of one x would hide each other
+    texts = []
+    for i, (name, colour, marker) in enumerate(zip(names, _colours(names), cycle("osD^v"), strict=False)):
+        values = table[table[group] == name].groupby(x)[y].apply(list)
+        means = mean_and_interval(pd.DataFrame(values.tolist(), values.index))
+        place = means.index + apart * (i - (len(names) - 1) / 2)
+        axes.errorbar(
+            place, means["mean"], means["high"] - means["mean"], label=name, color=colour, marker=marker, capsize=3
+        )
+        texts.append(f"{name}: {', '.join(f'{at} {mean:.3f}' for at, mean in means['mean'].items())}")
     axes.set(xlabel=labels[0], ylabel=labels[1])
-    axes.legend(title=None)
+    axes.legend()
     _note(figure, note, 90)
-    means = table.groupby([group, x], sort=False)[y].mean()
-    text = "; ".join(f"{name}: {', '.join(f'{at} {mean:.3f}' for at, mean in means[name].items())}" for name in names)
-    return _described(figure, f"Lines of {labels[1]} by {labels[0]}. {text}.")
-
-
-def _interval(values: pd.Series) -> tuple[float, float]:
-    row = mean_and_interval(values.to_frame().T).iloc[0]
-    return row["low"], row["high"]
+    return _described(figure, f"Lines of {labels[1]} by {labels[0]}. {'; '.join(texts)}.")
 
 
 def triangle(scores: dict[str, Callable[[np.ndarray], np.ndarray]], classes: tuple[str, str, str]) -> Figure:
@@ -249,7 +249,7 @@ def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:
     )
     for axes, (name, positions), colour in zip(np.atleast_1d(grid), picks.items(), _colours(picks), strict=True):
         axes.scatter(*points.T, s=3, color="lightgray", rasterized=True)
-        axes.scatter(*points[positions].T, s=7, marker="x", linewidth=0.7, color=colour, rasterized=True)
+        axes.scatter(*points[positions].T, s=10, marker="x", linewidth=0.9, color=colour, rasterized=True)
         axes.set(title=name.replace("_", " "), xticks=[], yticks=[])
     return _described(figure, f"Maps of {len(points):,} images, with the picks of {', '.join(picks)} on top.")
 
