@@ -46,9 +46,9 @@ def paired_differences(
     others = [experiment for experiment in results["experiment"].unique() if experiment != baseline]
     noise = pd.Series(test_noise or {}, dtype=float).reindex(others).fillna(0)
     table = mean_and_interval(values.loc[others] - values.loc[baseline], noise)
-    error = np.hypot(table["std"] / np.sqrt(table["n_seeds"]), noise)
+    error, degrees = _standard_error(table["std"], table["n_seeds"], noise)
     with np.errstate(divide="ignore", invalid="ignore"):
-        table["p"] = 2 * stats.t.sf((table["mean"] / error).abs(), table["n_seeds"] - 1)
+        table["p"] = 2 * stats.t.sf((table["mean"] / error).abs(), degrees)
     table["p_holm"] = holm(table["p"].to_numpy())
     return table
 
@@ -77,8 +77,9 @@ def seeds_needed(mean: float, std: float, test_noise: float = 0.0, power: float 
         return 2.0 if mean else np.inf
 
     def found(n):
-        critical, shift = stats.t.isf(level / 2, n - 1), abs(mean) / np.hypot(std / np.sqrt(n), test_noise)
-        return stats.nct.sf(critical, n - 1, shift) + stats.nct.cdf(-critical, n - 1, shift)
+        error, degrees = _standard_error(std, n, test_noise)
+        critical, shift = stats.t.isf(level / 2, degrees), abs(mean) / error
+        return stats.nct.sf(critical, degrees, shift) + stats.nct.cdf(-critical, degrees, shift)
 
     # By the normal distribution a few seeds less are enough: a lower end for the search.
     room = (mean / (stats.norm.isf(level / 2) + stats.norm.ppf(power))) ** 2 - test_noise**2
@@ -246,8 +247,22 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int
 def mean_and_interval(values: pd.DataFrame, noise: pd.Series | float = 0.0) -> pd.DataFrame:
     """Student's 95 % interval over the columns (seeds) of each row; a missing seed is left out.
 
-    `noise` is a standard error that all seeds share.
+    `noise` is a standard error that all seeds share, taken as known.
     """
     n, mean, deviation = values.count(axis=1), values.mean(axis=1), values.std(axis=1)
-    half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * np.hypot(deviation / np.sqrt(n), noise)
+    error, degrees = _standard_error(deviation, n, noise)
+    half = stats.t.ppf(0.975, degrees) * error
     return pd.DataFrame({"n_seeds": n, "mean": mean, "std": deviation, "low": mean - half, "high": mean + half})
+
+
+def _standard_error(
+    std: pd.Series | float, n: pd.Series | int, noise: pd.Series | float
+) -> tuple[np.ndarray, pd.Series | np.ndarray]:
+    """The standard error of a mean over n seeds, and its degrees of freedom (Satterthwaite 1946): n - 1 without noise.
+
+    `noise` counts as known exactly: the larger its part of the error, the more degrees of freedom.
+    """
+    by_seed = np.asarray(std, float) / np.sqrt(n)
+    error = np.hypot(by_seed, noise)
+    share = np.divide(by_seed, error, out=np.ones_like(error), where=error > 0)
+    return error, (n - 1) / np.maximum(share, 0.1) ** 4  # 10,000 degrees are as good as infinitely many
