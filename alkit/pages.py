@@ -17,10 +17,13 @@ STYLE = """<style>
   .highlight [class^="m"] { color: #006600 !important; }
   .highlight .ow { color: #7a00c2 !important; }
   .jp-RenderedHTMLCommon img, .jp-OutputArea-output img { max-width: 100%; height: auto; }
-  .jp-RenderedHTMLCommon table { display: block; overflow-x: auto; max-width: 100%; }
+  .kit-table { overflow-x: auto; }
+  .kit-table table { width: max-content !important; max-width: max(100%, 56rem); margin-left: 0 !important; }
+  .highlight pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+  .jp-RenderedText pre { word-break: normal !important; overflow-wrap: anywhere; }
   .anchor-link { display: none; }
   @media (max-width: 600px) { body.jp-Notebook, main { padding: 0 0.3rem; } .jp-Collapser { display: none; } }
-  @media print { .kit-links { display: none; } .jp-Cell { break-inside: avoid; } }
+  @media print { .kit-links { display: none; } .jp-Cell { break-inside: avoid; } .kit-table table { max-width: 100%; } }
 </style>"""
 
 SLIDES = """<style>
@@ -70,8 +73,10 @@ def render(
     html = exporter.from_notebook_node(notebook)[0]
     html = html.replace("</head>", f"{STYLE}\n</head>", 1).replace("<main>", f"{before}<main>", 1)
     html = html.replace("</main>", f"</main>{after}", 1)
-    # A cell is not a control, so the tab key need not stop at each.
-    page.write_text(html.replace(' tabindex="0"', ""), encoding="utf-8")
+    # A cell is not a control, so the tab key need not stop at each; but at a table, which the arrow keys scroll.
+    html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>")
+    html = html.replace("<table", '<div class="kit-table" role="group" aria-label="table" tabindex="0"><table')
+    page.write_text(html, encoding="utf-8")
     return title
 
 

@@ -80,6 +80,7 @@ def test_pages_load_nothing_from_a_network_and_formulas_need_no_script(quick):
         text = page.read_text(encoding="utf-8")
         for attribute in ('src="http', "src='http", 'rel="stylesheet" href="http', "@import url(http"):
             assert attribute not in text, page.name
+        assert text.count("<table") == text.count('<div class="kit-table" role="group"'), "a table cannot be scrolled"
         prose = re.sub(r"<(pre|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
         assert "$" not in prose, f"{page.name} shows a formula as it is typed"
     assert "<math" in (quick[0] / "first" / "06_entropy.html").read_text(encoding="utf-8")
