@@ -44,15 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
         from alkit.doctor import doctor
 
         return doctor()
-    from alkit.report import ReportError
-
-    module = {"report": "report", "tune": "tuning", "handout": "course", "slides": "course"}[command]
+    modules = {"report": "report", "tune": "tuning", "handout": "course", "slides": "course"}
     try:
-        done = getattr(import_module(f"alkit.{module}"), command)(**options)
+        from alkit.report import ReportError
+
+        run = getattr(import_module(f"alkit.{modules[command]}"), command)
+    except ImportError as error:
+        print(f"alkit {command}: {error}; `python -m alkit doctor` says what to do.", file=sys.stderr)
+        return 2
+    try:
+        done = run(**options)
         print(f"{command.capitalize()}: {done}")
-    except (ReportError, ValueError, TypeError, OSError, ImportError) as error:
+    except (ReportError, FloatingPointError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"alkit {command}: {error}", file=sys.stderr)
-        return 1 if isinstance(error, ReportError) else 2
+        return 1 if isinstance(error, ReportError | FloatingPointError) else 2
     except KeyboardInterrupt:
         print(f"alkit {command}: stopped; the same command goes on after the last finished run.", file=sys.stderr)
         return 130

@@ -10,7 +10,12 @@ from alkit.report import NOTEBOOKS
 
 
 def handout(output: Path) -> Path:
-    """Write the notebooks without their solutions into a folder and return it."""
+    """Write the notebooks without their solutions into a folder and return it.
+
+    Raises ValueError for the folder of the notebooks themselves.
+    """
+    if output.resolve() == NOTEBOOKS.resolve():
+        raise ValueError(f"output is {output}, where the solutions would be lost; give another folder.")
     output.mkdir(parents=True, exist_ok=True)
     for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
         notebook = nbformat.read(path, nbformat.NO_CONVERT)

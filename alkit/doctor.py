@@ -23,7 +23,10 @@ def doctor() -> int:
     if missing:
         problems.append(f"{', '.join(missing)} missing: run `python -m pip install -r requirements.txt`.")
     else:
-        _machine(problems, advice)
+        try:
+            _machine(problems, advice)
+        except (ImportError, OSError) as error:  # a library that a package needs is not there
+            problems.append(f"{error}: make the environment anew with `python -m pip install -r requirements.txt`.")
     print(*(f"PROBLEM: {line}" for line in problems), *(f"Advice: {line}" for line in advice), sep="\n")
     print("The kit cannot run yet." if problems else "The kit can run.")
     return 1 if problems else 0

@@ -9,8 +9,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from alkit.checks import UNANSWERED, array, exercise, function, number, sampler
 from alkit.data import Part, Split
-from alkit.samplers import Pool, entropy, least_certainty, least_certainty_margin, sample
-from alkit.statistics import holm, seeds_needed
+from alkit.samplers import SAMPLERS, Pool, entropy, least_certainty, least_certainty_margin, sample
+from alkit.statistics import holm, paired_differences, seeds_needed
 from alkit.study import Study
 
 
@@ -47,19 +47,18 @@ def labelled_share(answer: object, parts: Split) -> str:
 
 
 @exercise
-def shared_images(answer: Callable[[Part, Part], int], parts: Split) -> str:
-    planted = parts.labelled[:20] + parts.labelled[:5] + parts.pool[:7]
+def shared_images(answer: Callable[[Part, Part], int]) -> str:
+    images = np.random.default_rng(0).integers(0, 256, (200, 4, 4, 1), np.uint8)
+    part = Part(images, np.zeros(len(images), np.int64))
+    labelled, pool = part[:60], part[60:]
 
     def count(one, other):
         return sum(image in set(map(bytes, other.images)) for image in map(bytes, one.images))
 
+    planted = labelled[:20] + labelled[:5] + pool[:7]
     for one, other, what in (
-        (
-            planted,
-            parts.labelled,
-            "25 labelled images, 5 of them twice, and 7 of the pool, looked for among the labelled",
-        ),
-        (parts.labelled[:50], parts.pool, "50 labelled images, looked for in the pool"),
+        (planted, labelled, "25 labelled images, 5 of them twice, and 7 of the pool, looked for among the labelled"),
+        (labelled[:50], pool, "50 labelled images, looked for in the pool"),
     ):
         if problem := function(answer) or number(answer(one, other), count(one, other), tolerance=0):
             return problem if problem == UNANSWERED else f"for {what}: {problem}"
@@ -92,8 +91,11 @@ def macro_f1(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
 @exercise
 def picks_expected(answer: object, parts: Split, study: Study) -> str:
     n_in_pool = int((parts.pool.labels == 0).sum())
-    known = {"that is how many there are in the pool.": n_in_pool}
-    return number(answer, n_in_pool * study.n_query / len(parts.pool), known, 0.01)
+    known = {
+        "that is how many there are in the pool.": n_in_pool,
+        "the pool does not hold equally many of each class.": study.n_query / len(np.unique(parts.pool.labels)),
+    }
+    return number(answer, n_in_pool * study.n_query / len(parts.pool), known, 3e-4)
 
 
 @exercise
@@ -135,6 +137,9 @@ def two_rows(answer: object) -> str:
     rows = np.asarray(answer, float)
     if rows.shape != (2, 3) or (rows < 0).any() or not np.allclose(rows.sum(1), 1):
         return "give two rows of three probabilities, each row with a sum of 1."
+    shown = [[0.05, 0.05, 0.90], [0.00, 0.50, 0.50], [0.25, 0.30, 0.45]]
+    if any(np.allclose(np.sort(row), each) for row in rows for each in shown):
+        return "A, B and C do not count; find others."
     least, margin = least_certainty(rows), least_certainty_margin(rows)
     if least[0] <= least[1]:
         return "least certainty does not prefer the first row: its largest probability must be the smaller one."
@@ -147,7 +152,8 @@ def two_rows(answer: object) -> str:
 def margin_by_hand(answer: object) -> str:
     known = {
         "that is what the most probable class leaves over, which is least certainty.": 0.3,
-        "subtract the second largest probability, wherever it stands.": 0.65,
+        "subtract the second largest probability, wherever it stands.": -0.65,
+        "begin with the largest probability, wherever it stands, and subtract the second largest.": 0.65,
     }
     return number(answer, -0.45, known)
 
@@ -175,10 +181,11 @@ def entropy_function(answer: Callable) -> str:
 
 
 @exercise
-def undecided(answer: object, differences: pd.DataFrame) -> str:
-    names = set(differences.index)
-    if not isinstance(answer, tuple | list | set) or not set(answer) <= names:
-        return f"give a list of names out of {', '.join(differences.index)}; it may be empty."
+def undecided(answer: object, results: pd.DataFrame) -> str:
+    names = [name for name in SAMPLERS if name != "least_certainty"]
+    differences = paired_differences(results, "least_certainty").loc[names]
+    if not isinstance(answer, tuple | list | set) or not set(answer) <= set(names):
+        return f"give a list of names out of {', '.join(names)}; it may be empty."
     expected = {name for name, row in differences.iterrows() if not (row["low"] > 0 or row["high"] < 0)}
     missing, wrong = len(expected - set(answer)), len(set(answer) - expected)
     return f"{missing} missing, {wrong} too many." if missing or wrong else ""

@@ -38,7 +38,7 @@ class Network(nn.Module):
     """Turns images (N, C, H, W), uint8 or real numbers of 0 to 255, into logits (N, n_classes).
 
     A fixed first layer makes the colours of neighbouring pixels uncorrelated (`whiten`). Then the sides are halved
-    until 3 or 4 pixels are left: one stage for 8x8, three for 28x28 and 32x32, five for 96x96.
+    until the shorter has 2 to 5 pixels: one stage for 8x8, three for 28x28 and 32x32, five for 96x96.
     `features` gives what the last layer sees, (N, D).
     """
 

@@ -59,7 +59,7 @@ def render(
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", _mathml(cell.source))
-        else:
+        elif cell.cell_type == "code":
             for output in cell.outputs:
                 # A page cannot run widgets; the picture beside stands for them.
                 output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)

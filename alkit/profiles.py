@@ -53,8 +53,8 @@ def read_profile(profile: str) -> dict:
         raise FileNotFoundError(f"profile is {str(profile)!r}; give {known} or the path of a .yaml file.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML file: {' '.join(str(error).split())}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no YAML file in UTF-8: {' '.join(str(error).split())}.") from error
     if (
         not isinstance(values, dict)
         or values.get("profile") != path.stem
@@ -67,7 +67,6 @@ def read_profile(profile: str) -> dict:
 def write_profile(path: Path, study: Study, comment: str) -> None:
     """Write a study as a profile, named like its file, with a comment on top."""
     values = asdict(replace(study, profile=path.stem))
-    values["seeds"] = list(study.seeds)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
     replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))

@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 class Recipe:
     """Every hyper-parameter of one training.
 
-    epochs: passes over the images. batch_size: images a step. learning_rate: the peak of Muon's, for the convolutions;
-    the few other parameters learn at half of it by SGD. label_smoothing: 0 to below 1. width: channels of the first
-    stage. shift: largest random translation in pixels. flip: mirror half of the images. cutout: side of the hidden
-    square in pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1.
+    epochs: passes over the images. batch_size: images a step. learning_rate: the peak of that of Muon, an optimiser for
+    matrices, here those of the convolutions; the few other parameters learn at half of it by SGD. label_smoothing: the
+    part of each target that is spread evenly over all classes, 0 to below 1. width: channels of the first stage.
+    shift: largest random translation in pixels. flip: mirror half of the images. cutout: side of the hidden square in
+    pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1.
 
     Raises TypeError or ValueError for a value of the wrong type or out of range.
     """
@@ -37,6 +38,8 @@ class Recipe:
             lowest = 1 if item.name in ("epochs", "batch_size", "width") else 0
             if not lowest <= value < float("inf"):
                 raise ValueError(f"recipe.{item.name} is {value}; give a finite number of at least {lowest}.")
+        if not self.learning_rate:
+            raise ValueError(f"recipe.learning_rate is {self.learning_rate}; give a number above 0, such as 0.1.")
         if self.label_smoothing >= 1:
             raise ValueError(f"recipe.label_smoothing is {self.label_smoothing}; give a number from 0 to below 1.")
         if self.colour > 1:

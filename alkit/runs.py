@@ -29,8 +29,13 @@ def run_all(
     `jobs` runs at a time, each in a process of this machine; -1 is one for each processor core. `cluster` is the
     address of a dask scheduler, such as "tcp://10.0.0.1:8786". Its workers need the kit, but neither the data nor a
     store: both stay here. Start each with one thread (`dask worker --nthreads 1`), for each thread takes a run.
-    Raises ModuleNotFoundError without dask, and OSError if no scheduler answers at that address.
+    Raises ModuleNotFoundError without dask, OSError if no scheduler answers at that address, and ValueError for 0 jobs
+    and for a sampler of your own, which other processes do not know.
     """
+    if jobs == 0:
+        raise ValueError("jobs is 0; give at least 1, or -1 for one each core.")
+    if own := sorted(set(experiments) - set(EXPERIMENTS)) if jobs != 1 or cluster else []:
+        raise ValueError(f"{', '.join(own)} cannot run in other processes; leave out jobs and cluster.")
     names = {}
     for task in (
         (name, seed, number) for seed in study.seeds for name in experiments for number in rounds(study, name)
@@ -47,8 +52,10 @@ def run_all(
             return
         with _on(cluster, jobs, dataset) as parallel:
             while waiting:
+                # What others wait for comes first; then the longest, which would leave the other processes idle.
+                asked_for = {_asked(study, task) for task in waiting}
                 ready = [task for task in waiting if _asked(study, task) not in waiting]
-                # The longest last runs would leave the other processes idle, so they start first.
+                ready = [task for task in ready if task in asked_for] or ready
                 ready.sort(key=lambda task: task[0] != "full_training_set")
                 asked = {task: names.get(_asked(study, task)) for task in ready}
                 calls = (

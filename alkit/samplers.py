@@ -74,11 +74,14 @@ def highest(formula) -> Sampler:
     """Make the sampler that picks the k highest scores of a formula, highest first; of equals, the earliest.
 
     The formula takes probabilities (N, n_classes) and returns (N,), each row's own score; those of SCORES are faster.
+    The sampler raises ValueError for scores that are NaN.
     """
 
     @wraps(formula)
     def sampler(pool: Pool, k: int, generator: np.random.Generator) -> np.ndarray:
         rough = -torch.as_tensor(getattr(formula, "rough", formula)(pool.probabilities)).cpu().numpy()
+        if np.isnan(rough).any():
+            raise ValueError(f"The formula gives NaN for {np.isnan(rough).sum()} of {len(rough)} images; give numbers.")
         # Only what may be among the k highest is worth all digits.
         near = np.flatnonzero(rough <= np.partition(rough, k - 1)[k - 1] + 1e-3)
         # Twelve decimals: the last bits of a logarithm or a sum differ between machines and must not decide.
@@ -96,7 +99,7 @@ SCORES = {
 SAMPLERS: dict[str, Sampler] = {"random": random} | {name: highest(formula) for name, formula in SCORES.items()}
 
 
-def sample(sampler: Sampler | str, pool: Pool, k: int, seed: int) -> np.ndarray:
+def sample(sampler: Sampler | str, pool: Pool, k: int, seed: int | tuple[int, int]) -> np.ndarray:
     """Pick k distinct positions of the pool, (k,) int64, most informative first.
 
     `sampler` is a name in SAMPLERS or any function of (pool, k, generator). Same input and seed: the same picks.

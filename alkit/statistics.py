@@ -63,10 +63,10 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected[np.argsort(order)]
 
 
-def seeds_needed(mean: float, std: float, test_noise: float = 0.0, power: float = 0.8, level: float = 0.05) -> float:
+def seeds_needed(mean: float, std: float, test_noise: float = 0.0, level: float = 0.05) -> float:
     """How many seeds a two-sided paired t test needs to find a true mean difference, when seeds spread by `std`.
 
-    It finds it with probability `power`; `level` is the probability of a false alarm. From the noncentral t
+    It finds it with a probability (*power*) of 80 %; `level` is the probability of a false alarm. From the noncentral t
     distribution (Cohen 1988, chapter 2), exact without `test_noise`, the part of the standard error that all seeds
     share. NaN where mean or std is NaN, infinity where 100,000 seeds are not enough: the test images alone may hide the
     difference.
@@ -82,22 +82,21 @@ def seeds_needed(mean: float, std: float, test_noise: float = 0.0, power: float 
         return stats.nct.sf(critical, degrees, shift) + stats.nct.cdf(-critical, degrees, shift)
 
     # By the normal distribution a few seeds less are enough: a lower end for the search.
-    room = (mean / (stats.norm.isf(level / 2) + stats.norm.ppf(power))) ** 2 - test_noise**2
+    room = (mean / (stats.norm.isf(level / 2) + stats.norm.ppf(0.8))) ** 2 - test_noise**2
     if room <= 0 or std**2 / room > 100_000:
         return np.inf
     n = max(2, int(std**2 / room) - 2)
-    while found(n) < power:
+    while found(n) < 0.8:
         n += 1
     return float(n)
 
 
-def noise_of_test_set(
-    labels: np.ndarray, predicted: np.ndarray, baseline: np.ndarray | None = None, n_resamples: int = 1000
-) -> float:
+def noise_of_test_set(labels: np.ndarray, predicted: np.ndarray, baseline: np.ndarray | None = None) -> float:
     """The standard deviation of mean macro F1 that other test images of the same kind would cause.
 
     `labels` (N,) and `predicted` (runs, N) int in 0..C-1. With `baseline` (runs, N), predictions of the runs that each
-    is paired with, that of the mean difference. By the bootstrap: images are drawn anew with replacement (Efron 1979).
+    is paired with, that of the mean difference. By the bootstrap: images are drawn anew with replacement, 1,000 times
+    (Efron 1979).
     """
     n, n_classes = len(labels), int(labels.max()) + 1
     generator = np.random.default_rng(0)
@@ -111,19 +110,19 @@ def noise_of_test_set(
         return f1
 
     values = []
-    for _ in range(n_resamples):
+    for _ in range(1000):
         weights = np.bincount(generator.integers(0, n, n), minlength=n).astype(float)
         values.append(mean_f1(predicted, weights) - (0 if baseline is None else mean_f1(baseline, weights)))
     return float(np.std(values, ddof=1))
 
 
-def gap_closed(results: pd.DataFrame, metric: str = "f1", test_noise: dict[str, float] | None = None) -> pd.DataFrame:
+def gap_closed(results: pd.DataFrame, test_noise: dict[str, float] | None = None) -> pd.DataFrame:
     """The share of the gap from original_label to full_training_set that each experiment closes, as `summary` does.
 
     One share a seed, 0 to 1 and beyond; the far end is the mean of full_training_set, which may have fewer seeds and
     is taken as exact. `test_noise`: as for `paired_differences`, of the shares.
     """
-    values = results.pivot(index="experiment", columns="seed", values=metric)
+    values = results.pivot(index="experiment", columns="seed", values="f1")
     start, end = values.loc[ENDS[0]], values.loc[ENDS[1]].mean()
     others = [name for name in results["experiment"].unique() if name not in ENDS]
     noise = pd.Series(test_noise or {}, dtype=float).reindex(others).fillna(0)
@@ -162,12 +161,12 @@ def flattery(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, "index", columns=columns).rename_axis("n_trials")
 
 
-def orders_differ(results: pd.DataFrame, experiments: list[str], metric: str = "f1") -> float:
+def orders_differ(results: pd.DataFrame, experiments: list[str]) -> float:
     """How often one seed puts two experiments in another order than the other seeds do on average: a share, 0 to 1.
 
     Over all pairs of experiments and all seeds; a tie counts as half. NaN with one seed.
     """
-    values = results.pivot(index="experiment", columns="seed", values=metric).loc[list(experiments)].to_numpy()
+    values = results.pivot(index="experiment", columns="seed", values="f1").loc[list(experiments)].to_numpy()
     differences = np.array([one - other for one, other in combinations(values, 2)])
     others = differences.sum(1, keepdims=True) - differences
     return float((1 - np.sign(differences * others)).mean() / 2) if values.shape[1] > 1 else np.nan

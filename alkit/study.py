@@ -70,14 +70,15 @@ def run(study: Study, dataset: Dataset, experiment: str, seed: int, round_number
     """Do one experiment with one seed, or read it if it was done before.
 
     A sampler of your own becomes an experiment with `SAMPLERS["mine"] = function`; it trains with the recipe of random,
-    and is done again when its source changes.
+    and is done again when the text of the function changes. After a change of what it calls, give it another name.
 
     A strategy's `round_number` is 1 to `study.n_rounds`, the last unless given; what it needs of earlier rounds is done
     first. The record holds macro F1 and accuracy on the test set, F1 and picks for each class, what it was run on and
     how; the arrays `test_probabilities`, `picks` (positions in the pool, of all rounds in order, each round's most
     informative first), and `pool_probabilities` where a later round needs them. The pool is predicted from each image
     as it is, the test set as an average over its views.
-    Raises ValueError for an unknown experiment or sizes that the data set cannot give.
+    Raises ValueError for an unknown experiment, sizes that the data set cannot give, and a sampler whose text cannot be
+    read, FloatingPointError for a training that diverged.
     """
     known = dict.fromkeys([*EXPERIMENTS, *SAMPLERS])
     if experiment not in known:
@@ -139,7 +140,12 @@ def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_n
     if experiment != "full_training_set":
         what["n_labelled"] = study.n_labelled
     if experiment not in EXPERIMENTS:
-        what["source"] = inspect.getsource(SAMPLERS[experiment])
+        try:
+            what["source"] = inspect.getsource(SAMPLERS[experiment])
+        except (TypeError, OSError) as error:
+            raise ValueError(
+                f"{experiment} is {SAMPLERS[experiment]!r}, whose text cannot be read; write a function with def."
+            ) from error
     if experiment in SAMPLERS:
         asked, number = before(study, experiment, round_number)
         what |= {"n_query": study.n_query, "base": identity(study, dataset, asked, seed, number)}

@@ -189,11 +189,11 @@ def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, tor
 
 
 def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Network:
-    """A network with weights drawn from `seed`, and a first layer set from up to 2,000 evenly spaced images."""
+    """A network with weights drawn from `seed`; its first layer is set from some images, up to 2,000 of 32x32."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = Network(images.shape[1:], n_classes, width)
-    some = images[:: -(-len(images) // 2000)]
+    some = images[:: max(-(-len(images) // 2000), -(-images.size // (2000 * 32 * 32 * 3)))]
     model.whiten(torch.tensor(some).permute(0, 3, 1, 2))
     return model
 

@@ -6,7 +6,7 @@ import socket
 import sys
 import warnings
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 from tqdm import tqdm
 
 from alkit import store
-from alkit.data import Dataset, Part, load, split
+from alkit.data import Dataset, Part, class_counts, load, split
 from alkit.profiles import load_study, write_profile
 from alkit.recipe import Recipe
 from alkit.store import Run
@@ -48,13 +48,20 @@ def search(
     selection: "validation" begins with the experiment's own recipe, proposes others by a tree-structured Parzen
     estimator of validation F1 and never looks at the test set. "test" draws recipes at random and scores each by both:
     it is there to measure what choosing on the test set adds. n_folds: into how many parts the labelled images are
-    split, each of which validates once; 5 for original_label and 2 where picks, which only ever train, outnumber them.
+    split, each of which validates once; 5 for original_label and 2 for the others, whose added images only ever train.
     storage: a database URL that Optuna takes, which several machines may share; a file among the records unless given.
-    Raises ValueError for another selection.
+    Raises ValueError for another selection, for a storage that cannot be used, and where no class has as many labelled
+    images as there are folds.
     """
     if selection not in ("validation", "test"):
         raise ValueError(f"selection is {selection!r}; give validation or test.")
     n_folds = n_folds or (5 if experiment == "original_label" else 2)
+    most = class_counts(split(dataset, study.n_labelled).labelled, 1).max()
+    if most < n_folds:
+        raise ValueError(
+            f"n_labelled is {study.n_labelled}: no class has more than {most} labelled images, but "
+            f"{n_folds} folds need one each; raise n_labelled."
+        )
     recipe = study.recipes[experiment]
     ranges = space(recipe, dataset.train.images.shape[1:])
     what = {"search": selection, "fidelity": study.fidelity, "n_folds": n_folds}
@@ -64,13 +71,19 @@ def search(
         return pd.DataFrame(done.record["trials"])
     store.folder().mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    tuner = optuna.create_study(
-        study_name=f"{experiment} {store.key(what)}",
-        storage=storage or f"sqlite:///{store.folder() / 'search.db'}",
-        direction="maximize",
-        pruner=optuna.pruners.MedianPruner(),
-        load_if_exists=True,
-    )
+    try:
+        tuner = optuna.create_study(
+            study_name=f"{experiment} {store.key(what)}",
+            storage=storage or f"sqlite:///{store.folder() / 'search.db'}",
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(),
+            load_if_exists=True,
+        )
+    except Exception as error:  # whatever a database and its driver raise
+        problem = str(error).splitlines()[0]
+        raise ValueError(
+            f"storage is {storage!r} ({problem}); give the URL of a database, such as sqlite:///trials.db."
+        ) from error
     labelled, added = _training_images(study, dataset, experiment, seed)
     clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
     options = {
@@ -104,14 +117,17 @@ def search(
                 f1 = validate(labelled, added, tried, n_folds, seed, study.device, selection == "validation" and trial)
                 trial.set_user_attr("validation_f1", f1)
                 if selection == "test":
-                    f1 = _score(labelled + added, dataset.test, tried, seed, study.device)
+                    predicted = _predict(labelled + added, dataset.test, tried, seed, study.device)
+                    f1 = float(f1_score(dataset.test.labels, predicted, average="macro"))
                     trial.set_user_attr("test_f1", f1)
                 tuner.tell(trial, f1)
             except optuna.TrialPruned:
                 tuner.tell(trial, state=TrialState.PRUNED)
             except FloatingPointError:  # the training diverged
                 tuner.tell(trial, 0.0)
-    trials = [_row(trial) for trial in tuner.get_trials(states=FINISHED)[: study.n_trials]]
+    # In the order of their ends: processes that share a storage may finish more than asked for, and read the same.
+    done = sorted(tuner.get_trials(states=FINISHED), key=lambda trial: trial.datetime_complete)
+    trials = [_row(trial) for trial in done[: study.n_trials]]
     store.write(store.key(whole), Run({"identity": whole, "trials": trials}, {}))
     return pd.DataFrame(trials)
 
@@ -150,9 +166,17 @@ def tune(
 
 
 def best(trials: pd.DataFrame, recipe: Recipe) -> Recipe:
-    """The recipe, with its own epochs, of the trial that scored highest in validation; of equals, the first."""
+    """The recipe, with its own epochs, of the trial that scored highest in validation; of equals, the first.
+
+    Raises ValueError if no trial has a score.
+    """
+    if trials["validation_f1"].isna().all():
+        raise ValueError(
+            f"None of {len(trials)} trials has a validation F1, for their training diverged; lower learning_rate."
+        )
     row = trials.loc[trials["validation_f1"].idxmax()]
-    return replace(recipe, **{name: type(getattr(recipe, name))(row[name]) for name in space(recipe, (8, 8, 1))})
+    kinds = {field.name: field.type for field in fields(Recipe)}
+    return replace(recipe, **{name: kinds[name](row[name]) for name in space(recipe, (8, 8, 1))})
 
 
 def space(recipe: Recipe, image_shape: tuple[int, int, int]) -> dict[str, BaseDistribution]:
@@ -214,10 +238,6 @@ def _predict(train: Part, images: Part, recipe: Recipe, seed: int, device: str) 
     with redirect_stdout(io.StringIO()):
         model = fit(train.images, train.labels, recipe, seed, device, n_classes=n_classes)
         return predict_proba(model, images.images, **recipe.views()).argmax(1)
-
-
-def _score(train: Part, test: Part, recipe: Recipe, seed: int, device: str) -> float:
-    return float(f1_score(test.labels, _predict(train, test, recipe, seed, device), average="macro"))
 
 
 def _training_images(study: Study, dataset: Dataset, experiment: str, seed: int) -> tuple[Part, Part]:

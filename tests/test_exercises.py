@@ -49,7 +49,11 @@ WRONG = {
         ],
     ],
     "03_random": [
-        [("n_first = np.sum(parts.pool.labels == 0)", "how many there are in the pool"), ("n_first = 0", "too small")],
+        [
+            ("n_first = np.sum(parts.pool.labels == 0)", "how many there are in the pool"),
+            ("n_first = study.n_query / 10", "equally many of each"),
+            ("n_first = 0", "too small"),
+        ],
         [
             ("def first_half(pool, k, generator):\n    return generator.permutation(101)[:k]", "second half"),
             ("def first_half(pool, k, generator):\n    return np.arange(k)", "not random"),
@@ -77,12 +81,14 @@ WRONG = {
         [
             ("score_by_hand = 0.45", "the sign is not"),
             ("score_by_hand = 0.3", "which is least certainty"),
-            ("score_by_hand = 0.65", "second largest"),
+            ("score_by_hand = -0.65", "subtract the second largest"),
+            ("score_by_hand = 0.65", "begin with the largest"),
         ],
         [
-            ("rows_of_two = [[0.9, 0.1, 0.0], [0.5, 0.5, 0.0]]", "least certainty does not prefer the first"),
+            ("rows_of_two = [[0.9, 0.1, 0.0], [0.5, 0.4, 0.1]]", "least certainty does not prefer the first"),
             ("rows_of_two = [[0.4, 0.3, 0.3], [0.6, 0.3, 0.1]]", "margin does not prefer the second"),
             ("rows_of_two = [[0.5, 0.3, 0.3], [0.6, 0.3, 0.1]]", "sum of 1"),
+            ("rows_of_two = [[0.45, 0.3, 0.25], [0.52, 0.47, 0.01]]", "A, B and C do not count"),
         ],
     ],
     "06_entropy": [
@@ -205,6 +211,8 @@ def test_the_handout_runs_alone_unanswered_answered_wrongly_and_solved(path, han
 
 
 def test_the_handout_has_no_solution_and_the_command_writes_it(tmp_path, capsys):
+    assert main(["handout", "--output", str(PATHS[0].parent)]) == 2
+    assert "where the solutions would be lost" in capsys.readouterr().err
     assert main(["handout", "--output", str(tmp_path / "students")]) == 0
     assert "students" in capsys.readouterr().out
     for path in PATHS:
@@ -235,6 +243,7 @@ def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(
         text("# A title\n\nWhat?"),
         text("A word.\n\n## One\n\nFirst.\n\n## Two\n\nSecond."),
         code("shown"),
+        nbformat.v4.new_raw_cell("of a teacher"),
         solution,
     ]
     folder = tmp_path / "reports" / "quick" / "notebooks"

@@ -137,6 +137,8 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
         (["--data", "absent.npz"], "data is 'absent.npz' (no such file)"),
         (["--profile", "torn.yaml"], "torn.yaml is no YAML file"),
         (["--output", "too_many.yaml/out"], "too_many.yaml/out (Not a directory); give a folder"),
+        (["--output", str(ROOT)], "where the notebooks would be overwritten; give another folder"),
+        (["--data", "one_each.npz", "--profile", "one_each.yaml"], "none is left to validate with; choose more"),
         (["--profile", "too_many.yaml"], "n_query is 5000, but the pool has 1237 images"),
     ],
 )
@@ -145,6 +147,9 @@ def test_parameters_are_checked_before_the_first_notebook(arguments, message, tm
     tiny = TINY.read_text(encoding="utf-8")
     Path("too_many.yaml").write_text(tiny.replace("profile: tiny", "profile: too_many").replace(": 20", ": 5000"))
     Path("torn.yaml").write_text("profile: [")
+    Path("one_each.yaml").write_text(tiny.replace("profile: tiny", "profile: one_each").replace(": 60", ": 2"))
+    images, labels = np.arange(40 * 64).reshape(40, 8, 8).astype(np.uint8), np.arange(40) % 2
+    np.savez("one_each.npz", x_train=images, y_train=labels, x_test=images[:4], y_test=labels[:4])
     assert main(["report", "--output", "out", *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not Path("out").exists()
@@ -181,6 +186,18 @@ def test_a_stopped_report_says_how_it_goes_on(monkeypatch, capsys):
     assert "goes on after the last finished run" in capsys.readouterr().err
 
 
+def test_a_diverged_training_and_a_missing_package_are_said_in_a_sentence(monkeypatch, capsys):
+    def diverged(*_, **__):
+        raise FloatingPointError("the training diverged")
+
+    monkeypatch.setattr(report_module, "report", diverged)
+    assert main(["report"]) == 1
+    assert capsys.readouterr().err == "alkit report: the training diverged\n"
+    monkeypatch.setitem(sys.modules, "alkit.tuning", None)
+    assert main(["tune", "--output", "found.yaml"]) == 2
+    assert "`python -m alkit doctor` says what to do" in capsys.readouterr().err
+
+
 def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
     monkeypatch.setattr(report_module, "NOTEBOOKS", tmp_path)
@@ -214,6 +231,10 @@ def test_doctor_finds_this_environment_fit_and_names_a_missing_package(tmp_path,
     (tmp_path / "requirements.txt").write_text("# for the kit\ntorch>=2\nno-such-package>=1\n-e .\n")
     assert main(["doctor"]) == 1
     assert "PROBLEM: no-such-package missing: run `python -m pip install" in capsys.readouterr().out
+    (tmp_path / "requirements.txt").write_text("torch>=2\n")
+    monkeypatch.setitem(sys.modules, "psutil", None)  # as if its library were not there
+    assert main(["doctor"]) == 1
+    assert "make the environment anew" in capsys.readouterr().out
 
 
 def test_doctor_warns_of_a_kernel_that_starts_another_python(tmp_path, monkeypatch, capsys):

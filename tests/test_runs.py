@@ -1,5 +1,6 @@
 """Many runs: in order, in processes, and on a cluster, with the same records."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from dask.distributed import LocalCluster
 from alkit import store
 from alkit import study as study_module
 from alkit.runs import run_all
+from alkit.store import Run
 from alkit.study import results
 
 EXPERIMENTS = ("original_label", "random", "entropy", "full_training_set")
@@ -78,3 +80,23 @@ def test_a_dask_cluster_of_two_processes_gives_the_records_of_one(
 def test_a_cluster_that_does_not_answer_is_named(rounds, digits):
     with pytest.raises(OSError, match=r"127\.0\.0\.1:1"):
         run_all(rounds, digits, cluster="tcp://127.0.0.1:1")
+
+
+def test_what_cannot_run_in_other_processes_is_refused(study, digits):
+    with pytest.raises(ValueError, match="jobs is 0; give at least 1"):
+        run_all(study, digits, jobs=0)
+    with pytest.raises(ValueError, match="mine cannot run in other processes"):
+        run_all(study, digits, ("random", "mine"), jobs=2)
+
+
+def test_base_models_come_first_then_the_longest_run(study, digits, monkeypatch):
+    waves = []
+
+    def in_waves(calls):
+        tasks = [arguments[2] for _, arguments, _ in calls]
+        waves.append([experiment for experiment, *_ in tasks])
+        return [(task, Run({}, {})) for task in tasks]
+
+    monkeypatch.setattr("alkit.runs._on", lambda *_: nullcontext(in_waves))
+    run_all(study, digits, ("original_label", "random", "full_training_set"), jobs=4)
+    assert waves == [["original_label"] * 2, ["full_training_set"] * 2 + ["random"] * 2]

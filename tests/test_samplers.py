@@ -278,3 +278,13 @@ def test_a_formula_of_ones_own_becomes_a_sampler_known_by_its_source():
     own = samplers.highest(far_from_half)
     np.testing.assert_array_equal(sample(own, Pool(p), 30, 0), (-far_from_half(p)).argsort(kind="stable")[:30])
     assert inspect.getsource(own) == inspect.getsource(far_from_half)
+
+
+def test_a_formula_that_gives_no_number_is_refused():
+    def careless(probabilities):
+        with np.errstate(all="ignore"):
+            return -(probabilities * np.log(probabilities)).sum(axis=1)
+
+    pool = Pool(np.array([[0.5, 0.5, 0], [0.9, 0.05, 0.05], [0.4, 0.3, 0.3], [0.5, 0.5, 0]]))
+    with pytest.raises(ValueError, match="NaN for 2 of 4 images; give numbers"):
+        sample(samplers.highest(careless), pool, 2, 0)

@@ -1,6 +1,7 @@
 """The protocol and its store: what a run records, what is shared, and what an interruption leaves."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -217,6 +218,9 @@ def test_a_profile_must_exist_and_be_whole(tmp_path):
         load_study("quik")
     values = yaml.safe_load(TINY.read_text(encoding="utf-8"))
     own = tmp_path / "own.yaml"
+    own.write_bytes("profile: größer".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"own.yaml is no YAML file in UTF-8"):
+        load_study(str(own))
     own.write_text(yaml.safe_dump(values))
     with pytest.raises(ValueError, match="profile: own"):
         load_study(str(own))
@@ -307,3 +311,9 @@ def test_a_sampler_of_ones_own_is_an_experiment_and_done_again_when_it_changes(s
     assert len(fits) == n + 2  # the base model and the run of the other seed
     monkeypatch.setitem(study_module.SAMPLERS, "mine", last)
     assert run(study, digits, "mine", 0).arrays["picks"].tolist() == list(range(1217, 1237))
+
+
+def test_a_sampler_whose_text_cannot_be_read_is_refused(study, digits, monkeypatch):
+    monkeypatch.setitem(study_module.SAMPLERS, "mine", partial(first))
+    with pytest.raises(ValueError, match=r"mine is functools.partial.*; write a function with def"):
+        run(study, digits, "mine", 0)

@@ -90,7 +90,7 @@ def test_a_value_of_the_wrong_type_is_refused(name, value):
     [(name, 0) for name in ("epochs", "batch_size", "width")]
     + [(name, -1) for name in WHOLE + REAL]
     + [(name, float(value)) for name in REAL for value in ("nan", "inf", "-inf")]
-    + [("label_smoothing", 1), ("label_smoothing", 1.5), ("colour", 1.01)],
+    + [("learning_rate", 0), ("label_smoothing", 1), ("label_smoothing", 1.5), ("colour", 1.01)],
 )
 def test_a_value_out_of_range_is_refused(name, value):
     with pytest.raises(ValueError, match=f"recipe.{name} is {value}; give a"):
@@ -99,7 +99,7 @@ def test_a_value_out_of_range_is_refused(name, value):
 
 def test_the_limits_are_accepted_and_a_recipe_is_frozen():
     lowest = dict.fromkeys(("epochs", "batch_size", "width"), 1) | dict.fromkeys(("shift", "cutout", *REAL), 0)
-    recipe = Recipe(**lowest, flip=False)
+    recipe = Recipe(**lowest | {"learning_rate": 1e-9}, flip=False)
     with pytest.raises(FrozenInstanceError):
         recipe.epochs = 2
 
@@ -517,3 +517,11 @@ def test_orthogonal_keeps_the_singular_vectors_and_evens_out_the_singular_values
     result = left.T @ orthogonal(left * values @ right.T) @ right
     torch.testing.assert_close(result, torch.diag(result.diagonal()), atol=1e-5, rtol=0)
     assert 0.6 < result.diagonal().min() <= result.diagonal().max() < 1.25
+
+
+def test_the_first_layer_is_set_from_a_bounded_number_of_pixels(monkeypatch):
+    seen = []
+    monkeypatch.setattr(training.Network, "whiten", lambda network, images: seen.append(images.shape))
+    for n, side in ((2000, 32), (2001, 32), (50_000, 8), (300, 96)):
+        training._new_network(np.zeros((n, side, side, 3), np.uint8), 2, 4, seed=0)
+    assert [shape[0] for shape in seen] == [2000, 1001, 2000, 150]

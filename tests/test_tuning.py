@@ -202,3 +202,31 @@ def test_tune_refuses_what_it_cannot_write_or_search(output, experiments, tmp_pa
 def test_space_goes_with_the_images():
     assert (space(Recipe(shift=1), (8, 8, 1))["shift"].high, space(Recipe(), (32, 32, 3))["shift"].high) == (1, 4)
     assert space(Recipe(), (96, 96, 3))["cutout"].high == 48
+
+
+def test_best_gives_each_hyper_parameter_its_own_type_and_needs_a_score():
+    recipe = Recipe(colour=0, cutout=0)
+    row = {name: getattr(recipe, name) for name in space(recipe, (8, 8, 1))} | {"colour": 0.73, "cutout": 2.0}
+    assert best(pd.DataFrame([row | {"validation_f1": 0.5}]), recipe) == replace(recipe, colour=0.73, cutout=2)
+    with pytest.raises(ValueError, match="None of 1 trials has a validation F1"):
+        best(pd.DataFrame([row | {"validation_f1": np.nan}]), recipe)
+
+
+def test_a_search_reads_the_trials_that_ended_first(digits, study, tmp_path):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    trials_of(study, digits, "original_label", 1, storage=url)
+    (name,) = tuning.optuna.get_all_study_names(url)
+    tuner = tuning.optuna.load_study(study_name=name, storage=url)
+    ranges = space(study.recipes["original_label"], (8, 8, 1))
+    slow, quick = tuner.ask(ranges), tuner.ask(ranges)
+    for trial, f1 in ((quick, 0.7), (slow, 0.9)):
+        trial.set_user_attr("validation_f1", f1)
+        tuner.tell(trial, f1)
+    assert trials_of(study, digits, "original_label", 2, storage=url)["validation_f1"].iloc[-1] == 0.7
+
+
+def test_folds_without_images_and_a_storage_that_is_none_are_refused(digits, study):
+    with pytest.raises(ValueError, match=r"no class has more than \d+ labelled images, but 50 folds need one each"):
+        search(study, digits, "original_label", n_folds=50)
+    with pytest.raises(ValueError, match=r"storage is 'foo' \(.*\); give the URL of a database"):
+        search(study, digits, "original_label", storage="foo")
