@@ -18,6 +18,7 @@ TINY = Path(__file__).with_name("tiny.yaml")
 def records(tmp_path, monkeypatch):
     folder = tmp_path / "records"
     monkeypatch.setenv("ALKIT_RECORDS", str(folder))
+    monkeypatch.setenv("ALKIT_DATA", str(tmp_path / "data"))  # nobody has downloaded anything
     return folder
 
 

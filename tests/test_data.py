@@ -102,7 +102,8 @@ def test_a_path_is_looked_up_here_then_at_home_in_the_project(tmp_path, monkeypa
         np.savez(folder / "mine.npz", **arrays(seed=seed))
     monkeypatch.chdir(here)
     monkeypatch.setattr(data, "ROOT", project)
-    monkeypatch.setenv("HOME", str(home))
+    for variable in ("HOME", "USERPROFILE"):  # the second is that of Windows
+        monkeypatch.setenv(variable, str(home))
 
     def loaded(source):
         return load(source).train.images[..., 0]

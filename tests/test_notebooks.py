@@ -34,9 +34,9 @@ def test_the_quick_profile_is_a_papermill_parameter_file(tmp_path):
 
 
 @pytest.mark.parametrize("path", [PATHS[4], PATHS[7]], ids=lambda path: path.stem)
-def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("ALKIT_DATA", str(tmp_path))  # where CIFAR-10 was not downloaded
-    done = papermill(path, tmp_path / "out.ipynb", "-p", "profile", "replay")
+def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(path, tmp_path):
+    output = ["-p", "output", str(tmp_path)] if "output = None" in path.read_text(encoding="utf-8") else []
+    done = papermill(path, tmp_path / "out.ipynb", "-p", "profile", "replay", *output)
     assert done.returncode == 0, done.stderr[-3000:]
     text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert "CIFAR-10, JPEG re-encoded (grey squares for pictures): 1000 labelled, 49000 in the pool" in text

@@ -6,6 +6,7 @@ import pytest
 
 from alkit import plots
 from alkit.data import Part
+from alkit.statistics import summary
 
 
 def results(seeds):
@@ -73,3 +74,19 @@ def test_large_tables_stay_pictures():
     figure = plots.class_bars(pd.DataFrame({"pool": np.arange(1000)}))
     assert len(figure.axes[0].patches) == 30
     assert "30 with most images" in figure.axes[0].get_ylabel()
+
+
+def test_the_black_lines_are_the_intervals():
+    table = results(3)
+    bars = plots.comparison(table).axes[0].containers[1].lines[2][0].get_segments()
+    np.testing.assert_allclose([bar[:, 1] for bar in bars], summary(table)[["low", "high"]])
+
+
+def test_a_curve_has_the_means_and_intervals_of_its_points():
+    table = pd.concat([results(3), results(3).assign(n_train=20, f1=lambda rows: rows["f1"] + 0.1)])
+    axes = plots.curves(table, "n_train", "f1", "experiment", ("labels", "F1")).axes[0]
+    expected = [summary(rows) for _, rows in table.groupby("n_train")]
+    for place, (line, _, (bars,)) in enumerate(axes.containers):
+        rows = pd.DataFrame([each.iloc[place] for each in expected])
+        np.testing.assert_allclose(line.get_xydata()[:, 1], rows["mean"])
+        np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], rows[["low", "high"]])

@@ -1,6 +1,7 @@
 """What a report puts into the repository: tables and verdicts, and runs that are read where nothing is trained."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from alkit import publish, store
 from alkit.data import load, reordered
 from alkit.profiles import load_study
 from alkit.publish import FIGURES, publish_runs, verdicts
+from alkit.store import Run
 from alkit.study import EXPERIMENTS, pool_features, results, run
 from alkit.tuning import search
 
@@ -33,6 +35,11 @@ def published(tmp_path, monkeypatch, study, digits):
     pool_features(study, digits, 0)
     for other in others(study):
         run(other, digits, "entropy", other.seeds[0])
+    for seed, name in product(study.seeds, EXPERIMENTS):
+        # The same on a GPU, with another outcome.
+        done = run(study, digits, name, seed)
+        what = done.record["identity"] | {"device": "cuda"}
+        store.write(store.key(what), Run(done.record | {"identity": what, "f1": 0.0}, done.arrays))
     monkeypatch.setattr(publish, "ROOT", tmp_path)
     monkeypatch.setattr(publish, "PROFILES", tmp_path)
     monkeypatch.setattr(store, "PUBLISHED", tmp_path / "figures" / "records")

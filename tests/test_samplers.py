@@ -288,3 +288,11 @@ def test_a_formula_that_gives_no_number_is_refused():
     pool = Pool(np.array([[0.5, 0.5, 0], [0.9, 0.05, 0.05], [0.4, 0.3, 0.3], [0.5, 0.5, 0]]))
     with pytest.raises(ValueError, match="NaN for 2 of 4 images; give numbers"):
         sample(samplers.highest(careless), pool, 2, 0)
+
+
+def test_what_are_no_probabilities_is_found_at_the_end_of_a_large_pool_too():
+    p = dirichlet(20_000, 10)
+    p[-1] = 0.2
+    for strategy in (*SAMPLERS, lambda pool, k, generator: np.arange(k)):
+        with pytest.raises(ValueError, match="row 19999 sum to 2"):
+            sample(strategy, Pool(p), 1, seed=0)

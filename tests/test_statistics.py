@@ -220,7 +220,7 @@ def test_noise_of_the_test_set_is_that_of_sklearns_f1_over_other_test_sets():
     random = np.random.default_rng(0)
 
     def test_set(n):
-        labels = random.integers(0, 3, n)
+        labels = random.choice(3, n, p=[0.7, 0.2, 0.1])
         return labels, [
             np.where(random.random(n) < share, labels, random.integers(0, 3, n)) for share in (0.7, 0.6, 0.7)
         ]
@@ -266,6 +266,10 @@ def test_labels_for_interpolates_a_rising_curve():
     assert labels_for(curve, 0.8) == pytest.approx((middle * 10_000) ** 0.5)
     assert np.isnan(labels_for(curve, 0.95))
     assert np.isnan(labels_for(curve, 0.55))
+    # Where it falls, a size with three runs weighs three times as much: 0.575, not 0.55.
+    falling = pd.DataFrame({"n_train": [1000, 1000, 1000, 2000, 4000], "f1": [0.6, 0.6, 0.6, 0.5, 0.7]})
+    assert np.isnan(labels_for(falling, 0.56))
+    assert labels_for(falling, 0.575) == pytest.approx((1000 * 2000) ** 0.5)
 
 
 def study_with(random, entropy=(0.10, 0.10, 0.10), n=3):
@@ -288,10 +292,38 @@ def test_verdicts_follow_from_the_intervals():
     assert rows.loc["least_certainty beats random", "verdict"] == "holds"
     assert rows.loc["least_certainty_margin beats random", "verdict"] == "does not hold"
     assert rows.loc["entropy beats random", "verdict"].startswith("cannot tell with 3 seeds")
-    np.testing.assert_allclose(rows.loc["entropy beats random", "report"], 0.004)
+    for name, lead in (("least_certainty", 0.011), ("least_certainty_margin", 0.014), ("entropy", 0.004)):
+        np.testing.assert_allclose(rows.loc[f"{name} beats random", "report"], lead)
     np.testing.assert_allclose(rows.loc["random closes about half of the gap", "report"], 0.12 / 0.238)
     far = claims(study_with(np.array([0.05, 0.051, 0.049]))).set_index("claim")
     assert far.loc["random gains about 12 points", "verdict"] == "does not hold"
+
+
+def test_a_size_holds_within_its_bounds_and_the_nearest_one_says_how_many_seeds():
+    def verdicts(*gains, **given):
+        return claims(study_with(np.array(gains)), **given).set_index("claim")["verdict"]
+
+    for gain, verdict in ((0.095, "does not hold"), (0.105, "holds"), (0.135, "holds"), (0.145, "does not hold")):
+        assert verdicts(gain - 0.001, gain, gain + 0.001)["random gains about 12 points"] == verdict
+    # The gap is 0.24 wide: bounds of 0.4 and 0.6 are gains of 0.096 and 0.144.
+    for gain, verdict in ((0.092, "does not hold"), (0.100, "holds"), (0.140, "holds"), (0.148, "does not hold")):
+        assert verdicts(gain - 0.001, gain, gain + 0.001)["random closes about half of the gap"] == verdict
+    low, middle, high = (
+        verdicts(gain - 0.01, gain, gain + 0.01)["random gains about 12 points"] for gain in (0.105, 0.12, 0.135)
+    )
+    assert low.startswith("cannot tell with 3 seeds: ")
+    assert low == high != middle
+    noisy = verdicts(0.119, 0.12, 0.121, test_noise={("random", "original_label"): 0.02})
+    assert noisy["random gains about 12 points"].startswith("cannot tell")
+
+
+def test_a_direction_is_judged_by_the_corrected_p_value():
+    start = np.full(3, 0.65)
+    at_random = start + np.array([0.12, 0.121, 0.119])
+    ahead = at_random + 0.02 * np.array([0.69, 1, 1.31])  # p = 0.03 alone, 0.09 as one of three
+    f1 = dict.fromkeys(["least_certainty", "least_certainty_margin", "entropy"], ahead)
+    rows = claims(table(original_label=start, random=at_random, **f1, full_training_set=start + 0.24))
+    assert rows["verdict"].iloc[-3:].str.startswith("cannot tell").all()
 
 
 def test_the_seeds_that_a_verdict_asks_for_are_enough_after_holms_correction():

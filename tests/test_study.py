@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from conftest import TINY
 from scipy.special import softmax
@@ -15,6 +16,7 @@ from alkit.data import Dataset, Part, split
 from alkit.profiles import PROFILES, load_study, read_profile, write_profile
 from alkit.recipe import Recipe
 from alkit.study import EXPERIMENTS, identity, pool_features, results, run
+from alkit.training import predict_proba
 
 
 @pytest.fixture
@@ -30,11 +32,11 @@ def fits(monkeypatch):
     return sizes
 
 
-def macro_f1(labels, predicted, n_classes):
-    """From the definition: 2 TP / (2 TP + FP + FN), averaged over the classes."""
+def f1_by_class(labels, predicted, n_classes):
+    """From the definition: 2 TP / (2 TP + FP + FN)."""
     hits = np.zeros((n_classes, n_classes))
     np.add.at(hits, (labels, predicted), 1)
-    return np.mean(2 * hits.diagonal() / (hits.sum(0) + hits.sum(1)))
+    return 2 * hits.diagonal() / (hits.sum(0) + hits.sum(1))
 
 
 def test_a_study_is_one_fit_an_experiment_and_seed_and_is_then_read(study, digits, fits):
@@ -51,9 +53,39 @@ def test_scores_follow_from_the_stored_probabilities(study, digits):
     for experiment in ("original_label", "entropy"):
         done = run(study, digits, experiment, 0)
         predicted = done.arrays["test_probabilities"].argmax(1)
-        assert done.record["f1"] == pytest.approx(macro_f1(digits.test.labels, predicted, 10))
+        assert done.record["f1"] == pytest.approx(f1_by_class(digits.test.labels, predicted, 10).mean())
         assert done.record["accuracy"] == pytest.approx(np.mean(predicted == digits.test.labels))
-        assert np.mean(done.record["f1_per_class"]) == pytest.approx(done.record["f1"])
+        of_class = f1_by_class(digits.test.labels, predicted, 10)
+        np.testing.assert_allclose(done.record["f1_per_class"], of_class)
+
+
+def test_a_strategy_trains_on_the_labelled_images_and_its_picks(study, digits, monkeypatch):
+    seen, fit = [], study_module.fit
+
+    def watched(images, labels, *arguments, **options):
+        seen.append((images, labels))
+        return fit(images, labels, *arguments, **options)
+
+    monkeypatch.setattr(study_module, "fit", watched)
+    picks, parts = run(study, digits, "entropy", 0).arrays["picks"], split(digits, 60)
+    expected = parts.labelled + parts.pool[picks]
+    np.testing.assert_array_equal(seen[-1][0], expected.images)
+    np.testing.assert_array_equal(seen[-1][1], expected.labels)
+
+
+def test_another_seed_is_another_network(study, digits):
+    one, other = (run(study, digits, "original_label", seed).arrays["test_probabilities"] for seed in (0, 1))
+    assert not np.array_equal(one, other)
+
+
+def test_the_test_set_is_averaged_over_views_and_the_pool_is_not(study, digits):
+    recipe = replace(study.recipes["original_label"], flip=True, shift=2)
+    study = replace(study, recipes=study.recipes | {"original_label": recipe})
+    done, parts = run(study, digits, "original_label", 0).arrays, split(digits, 60)
+    model = study_module.fit(parts.labelled.images, parts.labelled.labels, recipe, 0, "cpu", n_classes=10)
+    of_test = predict_proba(model, parts.test.images, flip=True, shift=1)
+    np.testing.assert_array_equal(done["test_probabilities"], of_test)
+    np.testing.assert_array_equal(done["pool_probabilities"], predict_proba(model, parts.pool.images))
 
 
 def test_picks_are_those_of_the_shared_base_model(study, digits):
@@ -122,6 +154,21 @@ def test_a_stop_while_writing_leaves_no_record(records, monkeypatch):
     assert [path.name for path in records.iterdir()] == ["name.npz"]
     store.write("name", store.Run({"f1": 0.5}, {"picks": np.arange(3)}))
     assert store.read("name").record == {"f1": 0.5}
+
+
+def test_rounds_device_precision_and_protocol_are_part_of_the_name(study, digits, monkeypatch):
+    def name(n_rounds=1, round_number=None):
+        return store.key(identity(replace(study, n_rounds=n_rounds), digits, "entropy", 0, round_number))
+
+    names = [name(), name(2), name(4), name(2, 1), name(4, 1)]
+    monkeypatch.setattr(study_module, "choose_precision", lambda device: "other")
+    names.append(name())
+    monkeypatch.setattr(study_module, "choose_device", lambda device: torch.device("meta"))
+    names.append(name())
+    monkeypatch.setattr(study_module, "PROTOCOL", study_module.PROTOCOL + 1)
+    names.append(name())
+    assert len(set(names)) == len(names)
+    assert name(2, 2) == name(2)
 
 
 def test_all_that_changes_a_number_changes_the_name(study, digits):
@@ -282,7 +329,7 @@ def test_features_of_the_pool_give_the_base_models_probabilities_and_are_kept(st
     features = pool_features(study, digits, 0)
     parts = split(digits, 60)
     model = study_module.fit(
-        parts.labelled.images, parts.labelled.labels, study.recipes["original_label"], 0, n_classes=10
+        parts.labelled.images, parts.labelled.labels, study.recipes["original_label"], 0, "cpu", n_classes=10
     )
     logits = features.astype(np.float32) @ model.classifier.weight.detach().numpy().T
     np.testing.assert_allclose(softmax(logits, axis=1), base.arrays["pool_probabilities"], atol=0.01)

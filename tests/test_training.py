@@ -130,7 +130,17 @@ def test_it_learns_digits(digits, model):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"cutout": 2}, {"label_smoothing": 0}, {"learning_rate": 0.05}, {"colour": 0.5}, {"batch_size": 2000}],
+    [
+        {"epochs": 2},
+        {"width": 16},
+        {"shift": 2},
+        {"flip": True},
+        {"cutout": 2},
+        {"label_smoothing": 0},
+        {"learning_rate": 0.05},
+        {"colour": 0.5},
+        {"batch_size": 2000},
+    ],
     ids=str,
 )
 def test_every_hyper_parameter_takes_part(digits, changes):
@@ -496,6 +506,7 @@ def test_the_scale_of_the_weights_stays():
             assert weight.norm().item() == pytest.approx(len(weight) ** 0.5, rel=1e-4)
 
 
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has no Muon before 2.9")
 @pytest.mark.parametrize("shape", [(64, 216), (40, 300), (300, 40)])
 def test_muon_takes_the_steps_of_torch_up_to_its_bf16(shape):
     random = torch.Generator().manual_seed(0)
@@ -525,3 +536,37 @@ def test_the_first_layer_is_set_from_a_bounded_number_of_pixels(monkeypatch):
     for n, side in ((2000, 32), (2001, 32), (50_000, 8), (300, 96)):
         training._new_network(np.zeros((n, side, side, 3), np.uint8), 2, 4, seed=0)
     assert [shape[0] for shape in seen] == [2000, 1001, 2000, 150]
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_rate_rises_then_falls_to_nothing(digits, monkeypatch):
+    orders, rates, batches = [], [], training.augmented_batches
+
+    def watched(*given):
+        epoch = list(batches(*given))
+        orders.append(torch.cat([labels for _, labels in epoch]).tolist())
+        return epoch
+
+    class Watched(Muon):
+        def step(self):
+            rates.append(self.param_groups[0]["lr"])
+            super().step()
+
+    monkeypatch.setattr(training, "augmented_batches", watched)
+    monkeypatch.setattr(training, "Muon", Watched)
+    recipe = Recipe(epochs=10, batch_size=5, width=4, learning_rate=0.2)
+    training.fit(digits.train.images[:50], np.arange(50), recipe, 0, "cpu", n_classes=50)
+    assert len(orders) == 10
+    assert len(set(map(tuple, orders))) == 10
+    assert len(rates) == 100
+    assert 0.18 < rates[20] <= 0.2  # after a fifth of the steps
+    assert np.argmax(rates) in (19, 20, 21)
+    assert (np.diff(rates[:20]) > 0).all()
+    assert (np.diff(rates[21:]) < 0).all()
+    assert rates[-1] < 0.01
+
+
+def test_colours_change_each_image_by_itself_and_to_both_sides():
+    _, pairs = epoch(np.full((60, 8, 8, 3), 128, np.uint8), replace(STILL, colour=1.0))
+    levels = np.array([image.mean() for _, image in pairs])
+    assert len(np.unique(levels)) > 50
+    assert 0.25 < (levels > 128).mean() < 0.75

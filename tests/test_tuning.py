@@ -1,9 +1,7 @@
 """The search: what judges a recipe, what it never looks at, and that stops and company change nothing."""
 
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +25,19 @@ from alkit.tuning import search
 storage = sys.argv[4] if len(sys.argv) > 4 else None
 study = load_study(sys.argv[1], n_trials=int(sys.argv[3]))
 search(study, load("digits"), sys.argv[2], storage=storage)
+"""
+
+# As kill -9 would, in the middle of a trial.
+KILLED = """
+import os, sys
+from alkit import tuning
+fitted, predict = [], tuning._predict
+def killed(*given):
+    fitted.append(given)
+    if len(fitted) > int(sys.argv[4]):
+        os.kill(os.getpid(), 9)
+    return predict(*given)
+tuning._predict = killed
 """
 
 
@@ -110,7 +121,8 @@ def test_the_own_recipe_comes_first_and_the_best_is_found_again(digits, study):
     assert (chosen.epochs, chosen.width, chosen.flip) == (own.epochs, own.width, own.flip)
     assert (chosen.batch_size, chosen.learning_rate) == (row["batch_size"], row["learning_rate"])
     assert type(chosen.batch_size) is int
-    assert validate(*tuning._training_images(study, digits, "original_label", 0), chosen, 5, 0) == row["validation_f1"]
+    parts = tuning._training_images(study, digits, "original_label", 0)
+    assert validate(*parts, chosen, 5, 0, "cpu") == row["validation_f1"]
 
 
 def test_fewer_epochs_search_for_a_recipe_with_all_of_them(digits, study, monkeypatch):
@@ -126,7 +138,10 @@ def test_a_diverged_trial_scores_nothing_and_the_search_goes_on(digits, study, m
         raise FloatingPointError
 
     monkeypatch.setattr(tuning, "_predict", diverged)
-    assert len(trials_of(study, digits, "original_label", 2)) == 2
+    trials = trials_of(study, digits, "original_label", 2)
+    assert len(trials) == 2
+    assert trials["validation_f1"].isna().all()
+    assert not trials["given_up"].any()
 
 
 def test_what_is_worse_than_the_median_is_given_up(digits, study, monkeypatch):
@@ -140,13 +155,11 @@ def test_what_is_worse_than_the_median_is_given_up(digits, study, monkeypatch):
 def test_a_killed_search_ends_as_if_it_had_not_been(digits, study, records, tmp_path, monkeypatch):
     whole = trials_of(study, digits, "original_label", 9)
     monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "killed"))
-    for at_least in (2, 6):
-        process = searching("original_label", 9)
-        while process.poll() is None and len(finished(tmp_path / "killed")) < at_least:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert 6 <= len(finished(tmp_path / "killed")) < 9
+    for n_fits in (12, 8):
+        script = KILLED + SEARCH.replace("sys.argv[4] if len(sys.argv) > 4 else None", "None")
+        killed = subprocess.run([sys.executable, "-c", script, str(TINY), "original_label", "9", str(n_fits)])
+        assert killed.returncode != 0
+    assert 2 < len(finished(tmp_path / "killed")) < 9
     resumed = trials_of(study, digits, "original_label", 9)
     pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"))
     recipe = study.recipes["original_label"]
@@ -174,6 +187,29 @@ def test_two_processes_share_one_database_and_its_trials(digits, study, tmp_path
     assert len(failed) < 8  # who comes second does not ask again and again for the first one's trial
     trials = trials_of(study, digits, "original_label", 8, storage=url)
     assert trials["learning_rate"].nunique() == len(trials) == 8
+
+
+def test_what_a_search_was_told_is_part_of_its_name(digits, study):
+    """All in one store: none reads the trial of another."""
+    ways = (1.0, {}), (0.5, {}), (1.0, {"n_folds": 3}), (1.0, {"selection": "test"})
+    found = [trials_of(replace(study, fidelity=share), digits, "original_label", 1, **way) for share, way in ways]
+    assert len({trials["validation_f1"][0] for trials in found}) == len(ways)
+
+
+def test_the_test_f1_of_a_trial_is_that_of_a_network_with_all_labelled_images(digits, study):
+    trials = trials_of(study, digits, "original_label", 1, selection="test", n_folds=2)
+    recipe, labelled = best(trials, study.recipes["original_label"]), split(digits, 60).labelled
+    predicted = tuning._predict(labelled, digits.test, recipe, 0, "cpu")
+    assert trials["test_f1"][0] == pytest.approx(f1_score(digits.test.labels, predicted, average="macro"))
+
+
+def test_folds_hold_equally_many_of_each_class_and_go_with_the_seed(digits, study, seen):
+    labelled, recipe = split(digits, 60).labelled, replace(study.recipes["original_label"], epochs=1)
+    validate(labelled, labelled[:0], recipe, 3, 0, "cpu")
+    validate(labelled, labelled[:0], recipe, 3, 1, "cpu")
+    counts = np.array([np.bincount(images.labels, minlength=10) for _, images in seen])
+    assert np.ptp(counts[:3], axis=0).max() <= 1
+    assert not same(seen[0][1], seen[3][1])
 
 
 def test_another_selection_is_refused(digits, study):
