@@ -23,10 +23,7 @@ def doctor() -> int:
     if missing:
         problems.append(f"{', '.join(missing)} missing: run `python -m pip install -r requirements.txt`.")
     else:
-        try:
-            _machine(problems, advice)
-        except (ImportError, OSError) as error:  # a library that a package needs is not there
-            problems.append(f"{error}: make the environment anew with `python -m pip install -r requirements.txt`.")
+        _machine(problems, advice)
     print(*(f"PROBLEM: {line}" for line in problems), *(f"Advice: {line}" for line in advice), sep="\n")
     print("The kit cannot run yet." if problems else "The kit can run.")
     return 1 if problems else 0
@@ -40,13 +37,16 @@ def _version(package: str) -> str:
 
 
 def _machine(problems: list[str], advice: list[str]) -> None:
-    import psutil
-    import torch
-    from jupyter_client.kernelspec import KernelSpecManager
+    try:
+        import psutil
+        import torch
+        from jupyter_client.kernelspec import KernelSpecManager
 
-    from alkit import data, store
-    from alkit.training import choose_device, choose_precision
-
+        from alkit import data, store
+        from alkit.training import choose_device, choose_precision
+    except (ImportError, OSError) as error:  # a library that a package needs is not there
+        problems.append(f"{error}: make the environment anew with `python -m pip install -r requirements.txt`.")
+        return
     try:
         device = choose_device()
     except ValueError as error:

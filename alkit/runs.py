@@ -34,7 +34,8 @@ def run_all(
     """
     if jobs == 0:
         raise ValueError("jobs is 0; give at least 1, or -1 for one each core.")
-    if own := sorted(set(experiments) - set(EXPERIMENTS)) if jobs != 1 or cluster else []:
+    own = sorted(set(experiments) - set(EXPERIMENTS))
+    if own and (jobs != 1 or cluster):
         raise ValueError(f"{', '.join(own)} cannot run in other processes; leave out jobs and cluster.")
     names = {}
     for task in (

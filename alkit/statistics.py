@@ -76,17 +76,19 @@ def seeds_needed(mean: float, std: float, test_noise: float = 0.0, level: float 
     if std == test_noise == 0:
         return 2.0 if mean else np.inf
 
+    power = 0.8
+
     def found(n):
         error, degrees = _standard_error(std, n, test_noise)
         critical, shift = stats.t.isf(level / 2, degrees), abs(mean) / error
         return stats.nct.sf(critical, degrees, shift) + stats.nct.cdf(-critical, degrees, shift)
 
     # By the normal distribution a few seeds less are enough: a lower end for the search.
-    room = (mean / (stats.norm.isf(level / 2) + stats.norm.ppf(0.8))) ** 2 - test_noise**2
+    room = (mean / (stats.norm.isf(level / 2) + stats.norm.ppf(power))) ** 2 - test_noise**2
     if room <= 0 or std**2 / room > 100_000:
         return np.inf
     n = max(2, int(std**2 / room) - 2)
-    while found(n) < 0.8:
+    while found(n) < power:
         n += 1
     return float(n)
 

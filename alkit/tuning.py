@@ -71,18 +71,19 @@ def search(
         return pd.DataFrame(done.record["trials"])
     store.folder().mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = storage or f"sqlite:///{store.folder() / 'search.db'}"
     try:
         tuner = optuna.create_study(
             study_name=f"{experiment} {store.key(what)}",
-            storage=storage or f"sqlite:///{store.folder() / 'search.db'}",
+            storage=url,
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(),
             load_if_exists=True,
         )
     except Exception as error:  # whatever a database and its driver raise
-        problem = str(error).splitlines()[0]
+        problem = str(error).split("\n")[0]
         raise ValueError(
-            f"storage is {storage!r} ({problem}); give the URL of a database, such as sqlite:///trials.db."
+            f"storage is {url!r} ({problem}); give the URL of a database, such as sqlite:///trials.db."
         ) from error
     labelled, added = _training_images(study, dataset, experiment, seed)
     clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
