@@ -132,6 +132,15 @@ def reordered(dataset: Dataset, seed: int) -> Dataset:
     return replace(dataset, name=name, train=dataset.train[order], known_as=known_as)
 
 
+def check_folds(labelled: Part, n_folds: int) -> None:
+    """Raise ValueError where no class has as many labelled images as there are folds to validate with."""
+    if (most := class_counts(labelled, 1).max()) < n_folds:
+        raise ValueError(
+            f"n_labelled is {len(labelled)}: no class has more than {most} labelled images, but {n_folds} folds need "
+            "one each; raise n_labelled."
+        )
+
+
 def class_counts(part: Part, n_classes: int) -> np.ndarray:
     """How many images of each class a part holds: (n_classes,) int64."""
     return np.bincount(part.labels, minlength=n_classes)

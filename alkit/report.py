@@ -14,7 +14,7 @@ from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
 
 from alkit import ROOT, plots
-from alkit.data import Dataset, class_counts, load, split
+from alkit.data import Dataset, check_folds, load, split
 from alkit.pages import navigation, render
 from alkit.profiles import load_study
 from alkit.publish import FILES, publish_report, verdicts
@@ -106,10 +106,7 @@ def _check(study: Study) -> Dataset:
     parts = split(dataset, study.n_labelled)
     if study.n_query > len(parts.pool):
         raise ValueError(f"n_query is {study.n_query}, but the pool has {len(parts.pool)} images; choose fewer.")
-    if class_counts(parts.labelled, 1).max() < 2:
-        raise ValueError(
-            f"n_labelled is {study.n_labelled}, one image a class, and none is left to validate with; choose more."
-        )
+    check_folds(parts.labelled, 2)
     if study.device == "records":
         results(study, dataset)
     return dataset

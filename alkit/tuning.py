@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 from tqdm import tqdm
 
 from alkit import store
-from alkit.data import Dataset, Part, class_counts, load, split
+from alkit.data import Dataset, Part, check_folds, load, split
 from alkit.profiles import load_study, write_profile
 from alkit.recipe import Recipe
 from alkit.store import Run
@@ -56,12 +56,7 @@ def search(
     if selection not in ("validation", "test"):
         raise ValueError(f"selection is {selection!r}; give validation or test.")
     n_folds = n_folds or (5 if experiment == "original_label" else 2)
-    most = class_counts(split(dataset, study.n_labelled).labelled, 1).max()
-    if most < n_folds:
-        raise ValueError(
-            f"n_labelled is {study.n_labelled}: no class has more than {most} labelled images, but "
-            f"{n_folds} folds need one each; raise n_labelled."
-        )
+    check_folds(split(dataset, study.n_labelled).labelled, n_folds)
     recipe = study.recipes[experiment]
     ranges = space(recipe, dataset.train.images.shape[1:])
     what = {"search": selection, "fidelity": study.fidelity, "n_folds": n_folds}

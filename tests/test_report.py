@@ -138,7 +138,10 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
         (["--profile", "torn.yaml"], "torn.yaml is no YAML file"),
         (["--output", "too_many.yaml/out"], "too_many.yaml/out (Not a directory); give a folder that can be written"),
         (["--output", str(ROOT)], "where the notebooks would be overwritten; give another folder"),
-        (["--data", "one_each.npz", "--profile", "one_each.yaml"], "none is left to validate with; choose more"),
+        (
+            ["--data", "one_each.npz", "--profile", "one_each.yaml"],
+            "no class has more than 1 labelled images, but 2 folds",
+        ),
         (["--profile", "too_many.yaml"], "n_query is 5000, but the pool has 1237 images"),
     ],
 )
