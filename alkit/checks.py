@@ -53,7 +53,7 @@ def array(answer: object, expected: np.ndarray, known: dict[str, np.ndarray] | N
     result = np.asarray(answer, float)
     for sentence, wrong in (known or {}).items():
         ambiguous = wrong.shape == expected.shape and np.allclose(wrong, expected)
-        if result.shape == wrong.shape and np.allclose(result, wrong) and not ambiguous:
+        if result.shape == wrong.shape and np.allclose(result, wrong, rtol=1e-4) and not ambiguous:
             return sentence
     if result.shape != expected.shape:
         return f"the result has shape {result.shape}; {expected.shape} is needed."

@@ -39,8 +39,11 @@ def slides(profile: str = "quick", output: Path | None = None) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     for path in executed:
         notebook = nbformat.read(path, nbformat.NO_CONVERT)
-        left_out = {"exercise", "solution", "capstone", "parameters", "injected-parameters"}
-        notebook.cells = [cell for cell in notebook.cells if not left_out & set(cell.metadata.get("tags", []))]
         split_at_headings(notebook)
+        titles = [cell.source.split("\n")[0] for cell in notebook.cells]
+        if "## Exercises" in titles:
+            del notebook.cells[titles.index("## Exercises") : titles.index("## Recap")]
+        left_out = {"parameters", "injected-parameters"}
+        notebook.cells = [cell for cell in notebook.cells if not left_out & set(cell.metadata.get("tags", []))]
         render(notebook, output / f"{path.stem}.html", after=SLIDES)
     return output

@@ -1,10 +1,11 @@
 """The exercises of the notebooks, a check each; none gives its solution away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score
 
 from alkit.checks import UNANSWERED, array, exercise, function, number, sampler
@@ -95,41 +96,51 @@ def picks_expected(answer: object, parts: Split, study: Study) -> str:
         "that is how many there are in the pool.": n_in_pool,
         "the pool does not hold equally many of each class.": study.n_query / len(np.unique(parts.pool.labels)),
     }
-    return number(answer, n_in_pool * study.n_query / len(parts.pool), known, 3e-4)
+    expected = n_in_pool * study.n_query / len(parts.pool)
+    return number(answer, expected, known, 0.006 / max(expected, 0.006))
 
 
 @exercise
 def picks_of_first_half(answer: Callable) -> str:
-    pool = Pool(_rows(101))
-    if problem := sampler(answer, pool, 20):
-        return problem
-    picks = [sample(answer, pool, 20, seed) for seed in (0, 1)]
-    if max(map(max, picks)) > 50:
-        return "it picks from the second half of the pool as well."
-    if set(picks[0]) == set(picks[1]):
-        return "another seed gives the same picks: these are not random."
-    every = np.unique([sample(answer, pool, 20, seed) for seed in range(50)])
-    return "" if len(every) >= 50 else f"it never picks {50 - len(every)} of the first 50 images."
+    for n, k in ((101, 20), (60, 7)):
+        pool, half = Pool(_rows(n)), n // 2
+        if problem := sampler(answer, pool, k):
+            return problem
+        every = np.unique([sample(answer, pool, k, seed) for seed in range(100)])
+        if every.max() > half:
+            return f"of a pool of {n} images it picks from the second half as well."
+        if set(sample(answer, pool, k, 0)) == set(sample(answer, pool, k, 1)):
+            return "another seed gives the same picks: these are not random."
+        if len(every) < half:
+            return f"of a pool of {n} images it never picks {half - len(every)} of the first {half}."
+    return ""
 
 
 @exercise
 def order_of_three(answer: object) -> str:
-    if not isinstance(answer, str) or sorted(answer.upper()) != list("DEF"):
+    letters = [letter for letter in str(answer).upper() if letter.isalpha()]
+    if sorted(letters) != list("DEF"):
         return 'give the three letters in order, such as "DEF".'
-    if answer.upper() == "FDE":
+    if letters == list("FDE"):
         return "that begins with the image the model is most sure of."
-    return "" if answer.upper() == "EDF" else "compare the largest probability of each image."
+    return "" if letters == list("EDF") else "compare the largest probability of each image."
 
 
 @exercise
-def least_certainty_function(answer: Callable) -> str:
-    p = _rows(50)
+def least_certainty_of_logits(answer: Callable) -> str:
+    logits = np.random.default_rng(0).normal(0, 2, (50, 4))
+    p = softmax(logits, axis=1)
     known = {
         "that is high where the model is sure; it should be the other way round.": p.max(1),
-        "that is the largest probability of each class; each image needs one.": p.max(0),
+        "logits are no probabilities yet: softmax comes first.": 1 - logits.max(1),
+        "softmax goes over the classes of an image, not over the images.": 1 - softmax(logits, axis=0).max(1),
         "that is the largest score of each class; each image needs one.": 1 - p.max(0),
     }
-    return function(answer) or array(answer(p.copy()), least_certainty(p), known)
+    if problem := function(answer) or array(answer(logits.copy()), least_certainty(p), known):
+        return problem
+    with np.errstate(all="ignore"):
+        problem = array(answer(logits + 1000), least_certainty(p))
+    return f"where logits are near 1,000, {problem} Subtract the largest of each row first." if problem else ""
 
 
 @exercise
@@ -184,7 +195,7 @@ def entropy_function(answer: Callable) -> str:
 def undecided(answer: object, results: pd.DataFrame) -> str:
     names = [name for name in SAMPLERS if name != "least_certainty"]
     differences = paired_differences(results, "least_certainty").loc[names]
-    if not isinstance(answer, tuple | list | set) or not set(answer) <= set(names):
+    if isinstance(answer, str) or not isinstance(answer, Iterable) or not set(answer) <= set(names):
         return f"give a list of names out of {', '.join(names)}; it may be empty."
     expected = {name for name, row in differences.iterrows() if not (row["low"] > 0 or row["high"] < 0)}
     missing, wrong = len(expected - set(answer)), len(set(answer) - expected)
@@ -193,21 +204,24 @@ def undecided(answer: object, results: pd.DataFrame) -> str:
 
 @exercise
 def interval(answer: Callable[[np.ndarray], tuple[float, float]]) -> str:
-    values = np.array([0.02, 0.005, 0.011, -0.004])
-    error, t = values.std(ddof=1) / 2, stats.t.isf(0.025, 3)
-
-    def around(half):
-        return np.array([values.mean() - half, values.mean() + half])
-
-    known = {
-        "that is 1.96 standard errors; with few seeds Student's t is larger.": around(stats.norm.isf(0.025) * error),
-        "that is Student's t with as many degrees of freedom as seeds; one fewer is right.": around(
-            stats.t.isf(0.025, 4) * error
-        ),
-        "divide the standard deviation by the root of the number of seeds.": around(t * 2 * error),
-        "the standard deviation of a sample divides by n - 1.": around(t * values.std() / 2),
-    }
-    return function(answer) or array(answer(values.copy()), around(t * error), known)
+    for values in (np.array([0.02, 0.005, 0.011, -0.004, 0.013, 0.001, 0.007]), np.array([0.05, 0.04, 0.09])):
+        n, deviation = len(values), values.std(ddof=1)
+        error, factor = deviation / n**0.5, stats.t.isf(0.025, n - 1)
+        halves = {
+            "that is 1.96 standard errors; with few seeds Student's t is larger.": stats.norm.isf(0.025) * error,
+            "Student's t has as many degrees of freedom here as seeds; one fewer is right.": stats.t.isf(0.025, n)
+            * error,
+            "divide the standard deviation by the root of the number of seeds.": factor * deviation,
+            "divide the standard deviation by the root of the number of seeds, not by the number.": factor
+            * deviation
+            / n,
+            "the standard deviation of a sample divides by n - 1.": factor * values.std() / n**0.5,
+        }
+        known = {sentence: values.mean() + half * np.array([-1, 1]) for sentence, half in halves.items()}
+        right = values.mean() + factor * error * np.array([-1, 1])
+        if problem := function(answer) or array(answer(values.copy()), right, known):
+            return problem if problem == UNANSWERED else f"of {n} values, {problem}"
+    return ""
 
 
 @exercise
@@ -233,12 +247,16 @@ def holm_function(answer: Callable[[np.ndarray], np.ndarray]) -> str:
 @exercise
 def jaccard(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
     a, b = np.array([1, 5, 3, 9, 7, 11]), np.array([9, 2, 4, 5, 13, 15])
+    others = np.array([0, 1, 2]), np.array([2, 3])
     known = {
         "that is the share of one set; divide by how many positions are in either.": 2 / 6,
         "that counts what both have twice; divide by how many positions are in either.": 2 / 12,
         "that is how many they have in common; divide.": 2,
     }
-    return function(answer) or number(answer(a, b), 0.2, known, 1e-6)
+    if problem := function(answer) or number(answer(a, b), 0.2, known, 1e-6):
+        return problem
+    problem = number(answer(*others), 0.25, tolerance=1e-6)
+    return f"for sets of 3 and 2 with 1 in common, {problem}" if problem else ""
 
 
 @exercise

@@ -29,10 +29,15 @@ STYLE = """<style>
 SLIDES = """<style>
   body.slides main { font-size: 140%; padding-bottom: 4rem; }
   body.slides main > .away { display: none; }
-  @media print { body.slides main > .away { display: block; } h1, h2 { break-before: page; } }
+  .kit-turn { position: fixed; bottom: 0.5rem; right: 1rem; }
+  .kit-turn button { font: 1rem sans-serif; padding: 0.4em 1em; margin-left: 0.5em; }
+  @media print {
+    .kit-turn { display: none; } body.slides main > .away { display: block; } h1, h2 { break-before: page; }
+  }
 </style>
+<nav class="kit-turn" aria-label="slides"></nav>
 <script>
-  // A heading of the first or second level begins a slide; arrow keys, page keys and space turn the pages.
+  // A heading of the first or second level begins a slide; buttons, arrow keys, page keys and space turn the pages.
   document.body.classList.add("slides");
   const cells = [...document.querySelector("main").children];
   let last = -1;
@@ -44,9 +49,14 @@ SLIDES = """<style>
     history.replaceState(null, "", "#" + shown);
     scrollTo(0, 0);
   };
+  for (const [text, step] of [["Back", -1], ["On", 1]]) {
+    const button = Object.assign(document.createElement("button"), { textContent: text, onclick: () => turn(step) });
+    document.querySelector(".kit-turn").append(button);
+  }
   addEventListener("keydown", event => {
     const step = { ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1, PageUp: -1 }[event.key];
-    if (step) { event.preventDefault(); turn(step); }
+    // Space on a button is its own.
+    if (step && !(event.key === " " && event.target.tagName === "BUTTON")) { event.preventDefault(); turn(step); }
   });
   turn(0);
 </script>"""
@@ -70,7 +80,8 @@ def render(
     notebook.metadata.pop("widgets", None)
     exporter = HTMLExporter(exclude_input=not show_code, exclude_input_prompt=True, exclude_output_prompt=True)
     exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = ""
-    html = exporter.from_notebook_node(notebook)[0]
+    exporter.mermaid_js_url = exporter.mermaid_layout_elk_js_url = ""
+    html = exporter.from_notebook_node(notebook)[0].replace('<script src=""></script>', "")
     html = html.replace("</head>", f"{STYLE}\n</head>", 1).replace("<main>", f"{before}<main>", 1)
     html = html.replace("</main>", f"</main>{after}", 1)
     # A cell is not a control, so the tab key need not stop at each; but at a table, which the arrow keys scroll.

@@ -71,7 +71,7 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     axes.grid(axis="x", visible=False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     _note(figure, note, 110)
-    means = ", ".join(f"{name} {mean:.3f}" for name, mean in table["mean"].items())
+    means = ", ".join(f"{name} {_with_interval(row)}" for name, row in table.iterrows())
     return _described(figure, f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}.")
 
 
@@ -91,11 +91,13 @@ def gallery(rows: dict[str, Part], class_names: tuple[str, ...], n_columns: int 
 
 
 def pick(image: np.ndarray, probabilities: np.ndarray, class_names: tuple[str, ...], true: int, title: str) -> Figure:
-    """One image (H, W, C) beside its largest class probabilities, (n_classes,); the true class is marked."""
+    """One image (H, W, C) beside its largest class probabilities and that of its true class, which is marked."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.9), layout="constrained", width_ratios=(1, 1.6))
     left.imshow(image.squeeze(), vmin=0, vmax=255)
     left.axis("off")
     order = probabilities.argsort(kind="stable")[::-1][:6]
+    if true not in order:
+        order[-1] = true
     names = [f"{class_names[i]} (true)" if i == true else class_names[i] for i in order]
     hatches = ["//" if i == true else "" for i in order]
     right.barh(names, probabilities[order], color=[COLOURS[2 if i == true else 0] for i in order], hatch=hatches)
@@ -154,7 +156,8 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     figure.suptitle("\n".join(textwrap.wrap(label, int(size[0] * 12))), fontsize=10)
     text = f"{table.size} numbers from {table.min(axis=None):.{digits}f} to {table.max(axis=None):.{digits}f}"
     if numbers:
-        text = "; ".join(f"{name}: {', '.join(f'{x:.{digits}f}' for x in row)}" for name, row in table.iterrows())
+        cells = {name: ", ".join(f"{k} {x:.{digits}f}" for k, x in row.items()) for name, row in table.iterrows()}
+        text = "; ".join(f"{name}: {row}" for name, row in cells.items())
     return _described(figure, f"{label} as coloured cells. {text}.")
 
 
@@ -207,7 +210,7 @@ def curves(table: pd.DataFrame, x: str, y: str, group: str, labels: tuple[str, s
         axes.errorbar(
             place, means["mean"], means["high"] - means["mean"], label=name, color=colour, marker=marker, capsize=3
         )
-        texts.append(f"{name}: {', '.join(f'{at} {mean:.3f}' for at, mean in means['mean'].items())}")
+        texts.append(f"{name}: {', '.join(f'{at} {_with_interval(row)}' for at, row in means.iterrows())}")
     axes.set(xlabel=labels[0], ylabel=labels[1])
     axes.legend()
     _note(figure, note, 90)
@@ -230,15 +233,18 @@ def triangle(scores: dict[str, Callable[[np.ndarray], np.ndarray]], classes: tup
     for axes, (name, score) in zip(grid[0], scores.items(), strict=True):
         values = score(rows)
         axes.tricontourf(*points.T, values, levels=20, cmap="cividis")
-        axes.tricontour(
-            *points.T, values, levels=[np.quantile(values, 0.9)], colors="black", linewidths=1.5, linestyles="-"
-        )
+        line = np.quantile(values, 0.9)
+        axes.tricontour(*points.T, values, levels=[line], colors="black", linewidths=1.5, linestyles="-")
         for (x, y), label in zip(corners, classes, strict=True):
             axes.text(x, y + (0.03 if y else -0.03), label, ha="center", va="bottom" if y else "top")
         axes.set_title(name.replace("_", " "), pad=24)
         axes.set_aspect("equal")
         axes.axis("off")
-        texts.append(f"{name} is highest at {' '.join(f'{p:.2f}' for p in rows[values.argmax()])}")
+        first, second = np.sort(rows[values >= line], axis=1).T[:0:-1]
+        texts.append(
+            f"{name}: its most uncertain tenth has largest probabilities of {first.min():.2f} to {first.max():.2f} and "
+            f"second largest of {second.min():.2f} to {second.max():.2f}"
+        )
     return _described(figure, f"Triangles of all predictions for {', '.join(classes)}. {'; '.join(texts)}.")
 
 
@@ -247,11 +253,14 @@ def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:
     figure, grid = plt.subplots(
         1, len(picks), figsize=(3.1 * len(picks), 3.3), sharex=True, sharey=True, layout="constrained"
     )
+    texts = []
     for axes, (name, positions), colour in zip(np.atleast_1d(grid), picks.items(), _colours(picks), strict=True):
         axes.scatter(*points.T, s=3, color="lightgray", rasterized=True)
         axes.scatter(*points[positions].T, s=10, marker="x", linewidth=0.9, color=colour, rasterized=True)
         axes.set(title=name.replace("_", " "), xticks=[], yticks=[])
-    return _described(figure, f"Maps of {len(points):,} images, with the picks of {', '.join(picks)} on top.")
+        spread = points[positions].std(0).mean() / points.std(0).mean() if len(positions) else 0
+        texts.append(f"{len(positions)} of {name}, spread over {spread:.2f} times the width of all")
+    return _described(figure, f"Maps of {len(points):,} images, with picks on top: {'; '.join(texts)}.")
 
 
 def steps(values: dict[str, np.ndarray], label: str) -> Figure:
@@ -279,6 +288,10 @@ def _colours(names: Iterable[str]) -> list[tuple[float, float, float]]:
 
 def _note(figure: Figure, note: str, width: int) -> None:
     figure.supxlabel("\n".join(textwrap.wrap(note, width, break_on_hyphens=False)), fontsize=7.5, color="dimgray")
+
+
+def _with_interval(row: pd.Series) -> str:
+    return f"{row['mean']:.3f}" + (f" ({row['low']:.3f} to {row['high']:.3f})" if pd.notna(row["low"]) else "")
 
 
 def _described(figure: Figure, text: str) -> Figure:

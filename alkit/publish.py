@@ -18,7 +18,7 @@ FIGURES = ROOT / "figures"
 README = ROOT / "README.md"
 FILES = (
     "comparison.svg", "comparison.png", "results.csv", "summary.csv", "claims.csv", "flattery.svg", "flattery.csv",
-    "learning_curves.svg", "learning_curves.csv",
+    "learning_curves.svg", "learning_curves.csv", "labels_saved.csv",
 )  # fmt: skip
 VERDICTS = ("<!-- verdicts: written by `alkit report --publish` -->\n", "<!-- end of verdicts -->")
 
@@ -62,12 +62,12 @@ def publish_runs(study: Study, dataset: Dataset) -> None:
 
 
 def verdicts(claims: pd.DataFrame) -> str:
-    """The claims as a table in Markdown: claim, the report's figure, ours with its interval, verdict."""
+    """The claims as a table in Markdown: claim, the report's figure, ours with its interval, verdict; what it is of."""
     lines = ["| claim of the report | its figure | ours (95 % interval) | verdict |", "|---|---|---|---|"]
     for row in claims.itertuples():
         ours = f"{row.ours:.3f}" + (f" ({row.low:.3f} to {row.high:.3f})" if pd.notna(row.low) else "")
         lines.append(f"| `{row.claim.replace(' ', '` ', 1)} | {row.report:.3f} | {ours} | {row.verdict} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", f"*Measured on {claims['run_on'].iloc[0]}.*", ""])
 
 
 def _belongs(what: dict, study: Study, dataset: Dataset) -> bool:

@@ -20,7 +20,7 @@ from alkit.profiles import load_study
 from alkit.publish import FILES, publish_report, verdicts
 from alkit.runs import run_all
 from alkit.statistics import summary
-from alkit.study import Study, results, run_on
+from alkit.study import Study, results
 from alkit.training import choose_device
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -165,7 +165,7 @@ def _index(pages: list[tuple[str, str]], output: Path) -> Path:
     files = ", ".join(f"[{name}]({name})" for name in FILES)
     text = (
         f"# Active learning: the report\n\n![{alt}](comparison.svg)\n\n{_html(table)}\n\n"
-        f"Measured on: {run_on(runs)}.\n\n## Verdicts on the claims of the 2021 report\n\n"
+        "## Verdicts on the claims of the 2021 report\n\n"
         f"{verdicts(pd.read_csv(output / 'claims.csv'))}\n## Notebooks\n\n{contents}\n\n## Files\n\n{files}\n"
     )
     render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html")

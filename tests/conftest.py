@@ -1,6 +1,7 @@
 """What the tests share: an empty store for each, and a study small enough to run many times."""
 
 import os
+import re
 from pathlib import Path
 
 # Two tests run at a time, each on one thread; torch reads this when it is imported.
@@ -30,3 +31,10 @@ def study():
 @pytest.fixture(scope="session")
 def digits():
     return load("digits")
+
+
+def loaded_from_elsewhere(page):
+    """The addresses that a page would load something from; links for a reader to follow are none."""
+    for part in (r"<!--.*?-->", r"/\*.*?\*/", r"<!DOCTYPE.*?>", r"<a\b[^>]*>"):
+        page = re.sub(part, "", page, flags=re.DOTALL)
+    return [address for address in re.findall(r"https?://[^\s\"'<>)]+", page) if "www.w3.org" not in address]

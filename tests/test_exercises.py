@@ -4,7 +4,7 @@ import re
 
 import nbformat
 import pytest
-from conftest import TINY
+from conftest import TINY, loaded_from_elsewhere
 from test_notebooks import PATHS, papermill
 
 from alkit import exercises
@@ -55,10 +55,25 @@ WRONG = {
             ("n_first = 0", "too small"),
         ],
         [
-            ("def first_half(pool, k, generator):\n    return generator.permutation(101)[:k]", "second half"),
+            (
+                "def first_half(pool, k, generator):\n    return generator.permutation(len(pool.probabilities))[:k]",
+                "of a pool of 101 images .* second half",
+            ),
+            (
+                "def first_half(pool, k, generator):\n    return generator.permutation(50)[:k]",
+                "of 60 images .* second half",
+            ),
+            (
+                "def first_half(pool, k, generator):\n    n = len(pool.probabilities)\n"
+                "    return generator.permutation(n // 2)[:20]",
+                "return 7 distinct integers",
+            ),
             ("def first_half(pool, k, generator):\n    return np.arange(k)", "not random"),
             ("def first_half(pool, k, generator):\n    return generator.permutation(k)", "not random"),
-            ("def first_half(pool, k, generator):\n    return generator.permutation(40)[:k]", "never picks 10 of"),
+            (
+                "def first_half(pool, k, generator):\n    return generator.permutation(40)[:k]",
+                "never picks 10 of the first 50",
+            ),
             ("def first_half(pool, k, generator):\n    return np.random.permutation(50)[:k]", "from the generator"),
             ("def first_half(pool, k, generator):\n    return np.zeros(k, int)", "distinct integers"),
         ],
@@ -70,10 +85,26 @@ WRONG = {
             ("order_of_three = 'ABC'", "three letters"),
         ],
         [
-            ("def my_score(probabilities):\n    return probabilities.max(axis=1)", "the other way round"),
-            ("def my_score(probabilities):\n    return 1 - probabilities.max(axis=0)", "each image needs one"),
-            ("def my_score(probabilities):\n    return probabilities", r"shape \(50, 4\); \(50,\) is needed"),
-            ("def my_score(probabilities):\n    return 1 - probabilities[:, 0]", "of 50 numbers are off"),
+            ("def my_score(logits):\n    return 1 - logits.max(axis=1)", "softmax comes first"),
+            (
+                "def my_score(logits):\n    p = np.exp(logits)\n    return (p / p.sum(1, keepdims=True)).max(1)",
+                "other way round",
+            ),
+            (
+                "def my_score(logits):\n    p = np.exp(logits)\n    return 1 - p.max(axis=1) / p.sum(axis=1)",
+                "near 1,000, 50 of 50 numbers are NaN",
+            ),
+            (
+                "def my_score(logits):\n    p = np.exp(logits - logits.max())\n"
+                "    return 1 - (p / p.sum(axis=0)).max(axis=1)",
+                "not over the images",
+            ),
+            (
+                "def my_score(logits):\n    p = np.exp(logits)\n"
+                "    return 1 - (p / p.sum(axis=1, keepdims=True)).max(axis=0)",
+                "each image needs one",
+            ),
+            ("def my_score(logits):\n    return logits", r"shape \(50, 4\); \(50,\) is needed"),
             ("my_score = 3", "give a function, not int"),
         ],
     ],
@@ -110,17 +141,36 @@ WRONG = {
         ],
     ],
     "07_comparison": [
-        [("cannot_tell = ['rnadom']", "list of names out of"), ("cannot_tell = 3", "list of names")],
+        [
+            ("cannot_tell = ['rnadom']", "list of names out of"),
+            ("cannot_tell = 3", "list of names"),
+            (
+                "rows = paired_differences(table, 'least_certainty').drop(['original_label', 'full_training_set'])\n"
+                "cannot_tell = rows.index[(rows['low'] > 0) | (rows['high'] < 0)]",
+                r"\d missing, \d too many",
+            ),
+        ],
         [
             (
                 "def my_interval(values):\n    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))\n"
                 "    return values.mean() - half, values.mean() + half",
-                "numbers are off|Student's t is larger",
+                "of 7 values, .*Student's t is larger",
             ),
             (
                 "def my_interval(values):\n    half = t.isf(0.025, len(values) - 1) * values.std(ddof=1)\n"
                 "    return values.mean() - half, values.mean() + half",
                 "root of the number of seeds",
+            ),
+            (
+                "def my_interval(values):\n    n = len(values)\n"
+                "    half = t.isf(0.025, n - 1) * values.std(ddof=1) / n\n"
+                "    return values.mean() - half, values.mean() + half",
+                "root of the number of seeds, not by the number",
+            ),
+            (
+                "def my_interval(values):\n    half = 2.44691 * values.std(ddof=1) / len(values) ** 0.5\n"
+                "    return values.mean() - half, values.mean() + half",
+                "of 3 values, 2 of 2 numbers are off",
             ),
             (
                 "def my_interval(values):\n    n = len(values)\n"
@@ -154,6 +204,7 @@ WRONG = {
             ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / len(a)", "share of one set"),
             ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b))", "how many they have in common"),
             ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / (len(a) + len(b))", "both have twice"),
+            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / 10", "for sets of 3 and 2 .*too small"),
         ],
         [
             ("def mine(pool, k, generator):\n    return np.zeros(k, int)", "distinct integers"),
@@ -187,6 +238,9 @@ def test_the_handout_runs_alone_unanswered_answered_wrongly_and_solved(path, han
             for code, _ in wrong:
                 cells.append(nbformat.v4.new_code_cell(f"{code}\n\n\n{check}", metadata={"tags": ["wrong"]}))
             cells.append(solution)
+            answer = re.match(r"(\w+) = ", cell.source)
+            shown = f"print(repr({answer[1]}))" if answer else "print('no value')"
+            cells.append(nbformat.v4.new_code_cell(shown, metadata={"tags": ["right"]}))
     notebook.cells = cells
     nbformat.write(notebook, tmp_path / path.name)
     options = ["-p", "profile", str(TINY)]
@@ -200,10 +254,12 @@ def test_the_handout_runs_alone_unanswered_answered_wrongly_and_solved(path, han
 
     assert said("exercise") == ["Not yet: replace None by your answer.\n"] * len(solutions)
     assert said("solution") == ["Right.\n"] * len(solutions)
-    expected = [pattern for wrong in WRONG[path.stem] for _, pattern in wrong]
-    for sentence, pattern in zip(said("wrong"), expected, strict=True):
+    expected = [(pattern, i) for i, wrong in enumerate(WRONG[path.stem]) for _, pattern in wrong]
+    right = [value.strip() for value in said("right")]
+    for sentence, (pattern, i) in zip(said("wrong"), expected, strict=True):
         assert re.match(f"Not yet: .*({pattern})", sentence), sentence
         assert sentence.strip().endswith(".") or "it stops" in sentence
+        assert not re.search(rf"(?<![\w.]){re.escape(right[i])}(?![\w.])", sentence), "it gives the answer away"
     for output in (output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs):
         assert output.output_type != "stream" or output.name != "stderr", output.text
         if "image/png" in output.get("data", {}):
@@ -223,7 +279,7 @@ def test_the_handout_has_no_solution_and_the_command_writes_it(tmp_path, capsys)
         assert [cell.id for cell in given.cells] == [cell.id for cell in whole.cells if cell not in solutions]
 
 
-def test_each_check_is_used_and_none_gives_its_solution_away():
+def test_each_check_is_used_and_every_notebook_has_wrong_answers():
     used = {name for path in PATHS for name in re.findall(r"exercises\.(\w+)\(", path.read_text(encoding="utf-8"))}
     own = {name: value for name, value in vars(exercises).items() if value.__class__ is type(handout)}
     checks = {
@@ -237,25 +293,21 @@ def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(
     monkeypatch.setattr("alkit.course.ROOT", tmp_path)
     assert main(["slides"]) == 2
     assert "no report yet; run `alkit report --profile quick`" in capsys.readouterr().err
-    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
-    solution = code("the_answer = 42", metadata={"tags": ["solution"]})
-    cells = [
-        text("# A title\n\nWhat?"),
-        text("A word.\n\n## One\n\nFirst.\n\n## Two\n\nSecond."),
-        code("shown"),
-        nbformat.v4.new_raw_cell("of a teacher"),
-        solution,
-    ]
     folder = tmp_path / "reports" / "quick" / "notebooks"
     folder.mkdir(parents=True)
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "00_title.ipynb")
+    notebook = nbformat.read(PATHS[4], nbformat.NO_CONVERT)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    notebook.cells.insert(3, nbformat.v4.new_raw_cell("of a teacher"))
+    nbformat.write(notebook, folder / PATHS[4].name)
     assert main(["slides"]) == 0
-    page = (tmp_path / "reports" / "quick" / "slides" / "00_title.html").read_text(encoding="utf-8")
-    assert page.count('<div class="jp-Cell jp-MarkdownCell') == 4  # the title, what follows, and a cell a section
-    assert "the_answer" not in page
-    assert "shown" in page
+    page = (tmp_path / "reports" / "quick" / "slides" / f"{PATHS[4].stem}.html").read_text(encoding="utf-8")
+    shown = re.findall(r"<h[12] id=[^>]*>([^<]+)", page)
+    assert shown == [title for title in re.findall("^##? (.+)$", text, re.MULTILINE) if title != "Exercises"]
+    assert "paired_differences" in page
+    for left_out in ("exercises.", "# Solution", "profile = ", "<h3"):
+        assert left_out not in re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL).split("<body")[1], left_out
     assert "ArrowRight" in page
-    assert not re.search(r"""(src|href)=["']https?:""", page)
+    assert loaded_from_elsewhere(page) == []
 
 
 def test_pages_link_to_the_contents_and_to_their_neighbours():

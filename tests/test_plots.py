@@ -6,6 +6,7 @@ import pytest
 
 from alkit import plots
 from alkit.data import Part
+from alkit.samplers import SCORES
 from alkit.statistics import summary
 
 
@@ -90,3 +91,16 @@ def test_a_curve_has_the_means_and_intervals_of_its_points():
         rows = pd.DataFrame([each.iloc[place] for each in expected])
         np.testing.assert_allclose(line.get_xydata()[:, 1], rows["mean"])
         np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], rows[["low", "high"]])
+
+
+def test_alt_texts_say_what_the_figures_show():
+    table = pd.DataFrame([[0.25, 0.75], [1.0, 0.0]], ["cat", "dog"], ["as cat", "as dog"])
+    assert "cat: as cat 0.25, as dog 0.75; dog: as cat 1.00" in plots.heatmap(table, "shares").get_label()
+    # Of three classes the tenth that is least certain has a largest probability of 1/3 to about 0.45.
+    label = plots.triangle({"least_certainty": SCORES["least_certainty"]}, ("a", "b", "c")).get_label()
+    assert "least_certainty: its most uncertain tenth has largest probabilities of 0.34 to 0.4" in label
+    points = np.random.default_rng(0).normal(size=(100, 2))
+    label = plots.picks_map(points, {"random": np.arange(100), "entropy": np.zeros(0, int)}).get_label()
+    assert "100 of random, spread over 1.00 times the width of all; 0 of entropy" in label
+    low, high = summary(results(3)).loc["entropy", ["low", "high"]]
+    assert f"({low:.3f} to {high:.3f})" in plots.comparison(results(3)).get_label()

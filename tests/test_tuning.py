@@ -5,12 +5,14 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from conftest import TINY
 from sklearn.metrics import f1_score
 
 from alkit import tuning
+from alkit.__main__ import main
 from alkit.data import split
 from alkit.profiles import load_study
 from alkit.recipe import Recipe
@@ -219,7 +221,10 @@ def test_another_selection_is_refused(digits, study):
 
 def test_tune_writes_a_profile_with_the_recipes_it_found_and_asks_the_base_it_found(digits, study, tmp_path):
     path, names = tmp_path / "found.yaml", ("original_label", "entropy")
-    assert tuning.tune(path, str(TINY), experiments=names, n_trials=4, fidelity=0.5, device="cpu") == path
+    database = f"sqlite:///{tmp_path / 'trials.db'}"
+    command = ["tune", "--profile", str(TINY), "--experiments", *names, "--trials", "4", "--fidelity", "0.5"]
+    assert main([*command, "--device", "cpu", "--storage", database, "--output", str(path)]) == 0
+    assert len(optuna.get_all_study_names(database)) == 2
     found = load_study(str(path))
     study = replace(study, n_trials=4, fidelity=0.5)
     recipes = study.recipes | {"original_label": best(search(study, digits, names[0]), study.recipes[names[0]])}
