@@ -71,8 +71,10 @@ def render(
             cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", _mathml(cell.source))
         elif cell.cell_type == "code":
             for output in cell.outputs:
-                # A page cannot run widgets; the picture beside stands for them.
-                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+                # nbconvert drops alt texts. A page cannot run widgets; the picture beside stands for them.
+                if picture := output.get("data", {}).get("image/png"):
+                    alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
+                    output.data = {"text/html": f'<img alt="{alt}" src="data:image/png;base64,{picture.strip()}">'}
             # A finished progress bar leaves blanks behind.
             cell.outputs = [output for output in cell.outputs if output.get("text", "text").strip()]
     title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]

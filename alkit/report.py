@@ -173,4 +173,4 @@ def _index(pages: list[tuple[str, str]], output: Path) -> Path:
 
 
 def _html(table: pd.DataFrame) -> str:
-    return table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="one seed", justify="right")
+    return table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="one seed", justify="left")

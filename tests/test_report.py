@@ -79,8 +79,9 @@ def test_pages_load_nothing_from_a_network_and_formulas_need_no_script(quick):
     for page in (quick[0] / "first").glob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert loaded_from_elsewhere(text) == [], page.name
-        for picture in re.findall(r"<img\b[^>]*>", text):
-            assert len(re.search('alt="([^"]*)"', picture)[1]) > 30, page.name
+        described = [re.search('alt="([^"]*)"', picture)[1] for picture in re.findall(r"<img\b[^>]*>", text)]
+        assert all(len(alt) > 30 for alt in described), page.name
+        assert not any("No description" in alt for alt in described), page.name
         assert text.count("<table") == text.count('<div class="kit-table" role="group"'), "a table cannot be scrolled"
         prose = re.sub(r"<(pre|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
         assert "$" not in prose, f"{page.name} shows a formula as it is typed"
