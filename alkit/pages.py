@@ -27,7 +27,7 @@ STYLE = """<style>
 </style>"""
 
 SLIDES = """<style>
-  body.slides main { font-size: 140%; padding-bottom: 4rem; }
+  body.slides main { zoom: 1.35; padding-bottom: 4rem; }
   body.slides main > .away { display: none; }
   .kit-turn { position: fixed; bottom: 0.5rem; right: 1rem; }
   .kit-turn button { font: 1rem sans-serif; padding: 0.4em 1em; margin-left: 0.5em; }
@@ -49,7 +49,7 @@ SLIDES = """<style>
     history.replaceState(null, "", "#" + shown);
     scrollTo(0, 0);
   };
-  for (const [text, step] of [["Back", -1], ["On", 1]]) {
+  for (const [text, step] of [["Back", -1], ["Next", 1]]) {
     const button = Object.assign(document.createElement("button"), { textContent: text, onclick: () => turn(step) });
     document.querySelector(".kit-turn").append(button);
   }
