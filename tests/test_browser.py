@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 from ipywidgets import VBox
 
 from alkit import browser
@@ -12,7 +13,7 @@ from alkit.study import run
 def opened(study, dataset, monkeypatch):
     """The controls of a browser, what it shows from now on, and the static picture that stands for it."""
     figures, bundles, boxes = [], [], []
-    monkeypatch.setattr(browser.plots, "show", figures.append)
+    monkeypatch.setattr(browser.plots, "show", lambda figure: plt.close(figure) or figures.append(figure))
     monkeypatch.setattr(browser, "display", lambda bundle, **more: bundles.append((bundle, more)))
     monkeypatch.setattr(browser, "VBox", lambda children: boxes.append(VBox(children)) or boxes[0])
     browser.browse(study, dataset, 0)
