@@ -81,14 +81,14 @@ def load(source: str) -> Dataset:
     A path is looked up from the working folder, then from the project's. The file holds `x_train`, `y_train`,
     `x_test`, `y_test`: images (N, H, W) or (N, H, W, C) uint8 with sides of 8 to 96 pixels and 1 or 3 channels,
     labels (N,) integer, numbered from 0, 2 to 1,000 classes. It may also hold `class_names` and `name`. A file that
-    the kit published with its runs holds labels alone: CIFAR-10 in `data_folder()`, or else grey squares, give the
-    images.
+    the kit published with its runs holds labels alone: CIFAR-10 in `data_folder()`, if it has the same, or else grey
+    squares, give the images.
 
     "cifar10" downloads once (170 MB, checksum verified) into `data_folder()`. A `cifar-10-python.tar.gz` already
     there is used instead, and the environment variable CIFAR10_URL names a mirror; the checksum makes either safe.
 
-    Raises FileNotFoundError for a missing file, ConnectionError for a failed download and ValueError for content
-    that cannot be used.
+    Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
+    for content that cannot be used.
     """
     if source == "digits":
         return _load_digits()

@@ -80,7 +80,7 @@ class Network(nn.Module):
         """Set the first layer from images (N, C, H, W): standardised channels, then patches of 2x2 pixels whitened.
 
         Its filters are the principal components of the patches, each divided by its spread, once with either sign
-        (Coates and Ng 2012).
+        (Page 2019; Jordan 2024, arXiv 2404.00498).
         """
         self.mean.copy_(images.float().mean((0, 2, 3))[:, None, None])
         # Images of one colour have no spread to divide by.

@@ -26,7 +26,7 @@ VERDICTS = ("<!-- verdicts: written by `alkit report --publish` -->\n", "<!-- en
 def publish_report(study: Study, dataset: Dataset, report: Path) -> None:
     """Copy a report's charts and tables to figures/, its verdicts to README.md, and its runs to figures/records.
 
-    The profile `replay` is written anew: with it every notebook reads the published runs and trains nothing.
+    The profile `replay` is written anew: with it every notebook reads the published runs; only 02 trains, a short look.
     """
     FIGURES.mkdir(exist_ok=True)
     for name in FILES:
@@ -41,8 +41,8 @@ def publish_report(study: Study, dataset: Dataset, report: Path) -> None:
 def publish_runs(study: Study, dataset: Dataset) -> None:
     """Copy a study's runs on a data set, its labels but not its images, and the study as the profile `replay`.
 
-    Its runs are those with its recipes and seeds, done on its device, with any number of picks and rounds, and those
-    on the data set in other orders.
+    Its runs are those with its recipes and seeds, done on its device, with any number of picks and rounds, those on the
+    data set in other orders, and searches and features of them.
     """
     shutil.rmtree(store.PUBLISHED, ignore_errors=True)
     for path in sorted(store.folder().glob("*.json")):
@@ -57,7 +57,7 @@ def publish_runs(study: Study, dataset: Dataset) -> None:
         class_names=dataset.class_names, known_as=dataset.fingerprint,
     )  # fmt: skip
     source = (store.PUBLISHED / "labels.npz").relative_to(ROOT).as_posix()
-    comment = f"The published runs on {dataset.name}: nothing is trained. Written by `alkit report --publish`."
+    comment = f"The published runs on {dataset.name}, to be read. Written by `alkit report --publish`."
     write_profile(PROFILES / "replay.yaml", replace(study, data=source, device="records"), comment)
 
 

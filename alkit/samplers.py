@@ -46,7 +46,8 @@ def score(formula):
 
 @score
 def least_certainty(probabilities):
-    """1 - p1: what the most probable class leaves over, 0 to 1 - 1/n_classes (Lewis and Gale 1994)."""
+    """1 - p1: what the most probable class leaves over, 0 to 1 - 1/n_classes (Lewis and Gale 1994, for many
+    classes Culotta and McCallum 2005)."""
     return 1 - probabilities.amax(1)
 
 
