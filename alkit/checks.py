@@ -15,16 +15,21 @@ def exercise(problem_with: Callable[..., str]) -> Callable[..., None]:
     """Make a check of a function that says what is off with an answer: it prints a sentence, "Right." if nothing is.
 
     None is an answer that is still to be given; code of a student that stops with an error is an answer as well.
+    Its `problem` is the same without printing: the sentence, empty if nothing is off.
     """
+
+    def problem(answer: object, *given) -> str:
+        try:
+            return UNANSWERED if answer is None else problem_with(answer, *given)
+        except Exception as error:  # whatever a student's code does
+            return f"it stops with {type(error).__name__}: {error}"
 
     @wraps(problem_with)
     def check(answer: object, *given) -> None:
-        try:
-            problem = UNANSWERED if answer is None else problem_with(answer, *given)
-        except Exception as error:  # whatever a student's code does
-            problem = f"it stops with {type(error).__name__}: {error}"
-        print(f"Not yet: {problem}" if problem else "Right.")
+        found = problem(answer, *given)
+        print(f"Not yet: {found}" if found else "Right.")
 
+    check.problem = problem
     return check
 
 

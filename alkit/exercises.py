@@ -97,6 +97,7 @@ def picks_expected(answer: object, parts: Split, study: Study) -> str:
         "the pool does not hold equally many of each class.": study.n_query / len(np.unique(parts.pool.labels)),
     }
     expected = n_in_pool * study.n_query / len(parts.pool)
+    # Two decimals are enough.
     return number(answer, expected, known, 0.006 / max(expected, 0.006))
 
 
@@ -106,10 +107,11 @@ def picks_of_first_half(answer: Callable) -> str:
         pool, half = Pool(_rows(n)), n // 2
         if problem := sampler(answer, pool, k):
             return problem
-        every = np.unique([sample(answer, pool, k, seed) for seed in range(100)])
+        picks = [sample(answer, pool, k, seed) for seed in range(100)]
+        every = np.unique(picks)
         if every.max() > half:
             return f"of a pool of {n} images it picks from the second half as well."
-        if set(sample(answer, pool, k, 0)) == set(sample(answer, pool, k, 1)):
+        if set(picks[0]) == set(picks[1]):
             return "another seed gives the same picks: these are not random."
         if len(every) < half:
             return f"of a pool of {n} images it never picks {half - len(every)} of the first {half}."
@@ -206,19 +208,16 @@ def undecided(answer: object, results: pd.DataFrame) -> str:
 def interval(answer: Callable[[np.ndarray], tuple[float, float]]) -> str:
     for values in (np.array([0.02, 0.005, 0.011, -0.004, 0.013, 0.001, 0.007]), np.array([0.05, 0.04, 0.09])):
         n, deviation = len(values), values.std(ddof=1)
-        error, factor = deviation / n**0.5, stats.t.isf(0.025, n - 1)
+        error, (t, t_of_more) = deviation / n**0.5, stats.t.isf(0.025, [n - 1, n])
         halves = {
-            "that is 1.96 standard errors; with few seeds Student's t is larger.": stats.norm.isf(0.025) * error,
-            "Student's t has as many degrees of freedom here as seeds; one fewer is right.": stats.t.isf(0.025, n)
-            * error,
-            "divide the standard deviation by the root of the number of seeds.": factor * deviation,
-            "divide the standard deviation by the root of the number of seeds, not by the number.": factor
-            * deviation
-            / n,
-            "the standard deviation of a sample divides by n - 1.": factor * values.std() / n**0.5,
+            "that is 1.96 standard errors; with few seeds Student's t is larger.": 1.96 * error,
+            "Student's t has as many degrees of freedom here as seeds; one fewer is right.": t_of_more * error,
+            "divide the standard deviation by the root of the number of seeds.": t * deviation,
+            "divide the standard deviation by the root of the number of seeds, not by the number.": t * deviation / n,
+            "the standard deviation of a sample divides by n - 1.": t * values.std() / n**0.5,
         }
         known = {sentence: values.mean() + half * np.array([-1, 1]) for sentence, half in halves.items()}
-        right = values.mean() + factor * error * np.array([-1, 1])
+        right = values.mean() + t * error * np.array([-1, 1])
         if problem := function(answer) or array(answer(values.copy()), right, known):
             return problem if problem == UNANSWERED else f"of {n} values, {problem}"
     return ""
