@@ -168,6 +168,30 @@ def test_a_killed_search_ends_as_if_it_had_not_been(digits, study, records, tmp_
     assert best(resumed, recipe) == best(whole, recipe)
 
 
+def test_candidates_are_tried_in_their_order_and_a_kill_loses_none(digits, study, records, tmp_path, monkeypatch):
+    own = study.recipes["original_label"]
+    candidates = tuple(replace(own, learning_rate=rate, shift=shift) for rate, shift in ((0.3, 0), (0.1, 1), (0.02, 1)))
+    whole = search(study, digits, "original_label", n_folds=2, candidates=candidates)
+    assert whole["learning_rate"].tolist() == [0.3, 0.1, 0.02]
+    assert not whole["given_up"].any()
+    labelled, none = tuning._training_images(study, digits, "original_label", 0)
+    assert whole["validation_f1"].tolist() == [validate(labelled, none, each, 2, 0, "cpu") for each in candidates]
+    predict, n_fits = tuning._predict, []
+
+    def stopped(*given):
+        n_fits.append(given)
+        if len(n_fits) == 4:
+            raise KeyboardInterrupt
+        return predict(*given)
+
+    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "stopped"))
+    monkeypatch.setattr(tuning, "_predict", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        search(study, digits, "original_label", n_folds=2, candidates=candidates)
+    resumed = search(study, digits, "original_label", n_folds=2, candidates=candidates)
+    pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"))
+
+
 def finished(folder):
     try:
         (study,) = tuning.optuna.get_all_study_names(f"sqlite:///{folder / 'search.db'}")
@@ -224,14 +248,37 @@ def test_tune_writes_a_profile_with_the_recipes_it_found_and_asks_the_base_it_fo
     database = f"sqlite:///{tmp_path / 'trials.db'}"
     command = ["tune", "--profile", str(TINY), "--experiments", *names, "--trials", "4", "--fidelity", "0.5"]
     assert main([*command, "--device", "cpu", "--storage", database, "--output", str(path)]) == 0
-    assert len(optuna.get_all_study_names(database)) == 2
     found = load_study(str(path))
-    study = replace(study, n_trials=4, fidelity=0.5)
-    recipes = study.recipes | {"original_label": best(search(study, digits, names[0]), study.recipes[names[0]])}
-    study = replace(study, recipes=recipes)
-    recipes = recipes | {"entropy": best(search(study, digits, "entropy"), recipes["entropy"])}
-    assert found == replace(study, profile="found", recipes=recipes)
-    assert recipes["original_label"] != recipes["random"]
+    study, n_searches = replace(study, n_trials=4, fidelity=0.5), 0
+    for name in names:
+        given = study.recipes[name]
+        proposed = best(search(study, digits, name), given)
+        n_searches += 1 if proposed == given else 2
+        parts, n_folds = tuning._training_images(study, digits, name, 1), 5 if name == "original_label" else 2
+        for_all_epochs = [validate(*parts, recipe, n_folds, 1, "cpu") for recipe in (given, proposed)]
+        chosen = proposed if for_all_epochs[1] > for_all_epochs[0] else given
+        study = replace(study, recipes=study.recipes | {name: chosen})
+    assert found == replace(study, profile="found")
+    assert len(optuna.get_all_study_names(database)) == n_searches > 2
+
+
+@pytest.mark.parametrize("better", ["given", "found"])
+def test_tune_keeps_the_given_recipe_unless_another_is_better_for_all_epochs(study, tmp_path, monkeypatch, better):
+    """Whatever is not the given recipe wins for a share of the epochs; for all epochs the one named wins."""
+    given, judged = study.recipes["original_label"], []
+
+    def validated(labelled, added, recipe, n_folds, seed, device, trial):
+        judged.append((recipe, seed, trial))
+        own = replace(recipe, epochs=given.epochs) == given
+        return float(own if recipe.epochs == given.epochs and better == "given" else not own)
+
+    monkeypatch.setattr(tuning, "validate", validated)
+    tuning.tune(tmp_path / "found.yaml", str(TINY), experiments=("original_label",), n_trials=3, fidelity=0.5)
+    kept = load_study(str(tmp_path / "found.yaml")).recipes["original_label"]
+    assert (kept == given) == (better == "given")
+    assert [seed for _, seed, _ in judged] == [0, 0, 0, 1, 1]
+    assert judged[3] == (given, 1, None)
+    assert judged[4] == (replace(judged[1][0], epochs=given.epochs), 1, None)
 
 
 @pytest.mark.parametrize(("output", "experiments"), [("found.txt", ("random",)), ("found.yaml", ("rnadom",))])
