@@ -88,19 +88,25 @@ def search(
             f"storage is {url!r} ({problem}); give the URL of a database, such as sqlite:///trials.db."
         ) from error
     labelled, added = _training_images(study, dataset, experiment, seed)
-    clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
+
+    def finished() -> list[FrozenTrial]:
+        trials = tuner.get_trials(states=FINISHED)
+        # A process with no candidate left tries another recipe until the others are done; it does not count.
+        return [trial for trial in trials if trial.params in planned] if candidates else trials
+
+    clashes = 0
     options = {
         "unit": "trial",
         "file": sys.stdout,
         "leave": False,
         "ascii": True,
-        "disable": finished >= n_trials,
+        "disable": len(finished()) >= n_trials,
     }
-    with tqdm(total=n_trials, initial=finished, desc=f"search, {experiment}", **options) as bar:
-        while (n := len(tuner.get_trials(states=FINISHED))) < n_trials:
+    with tqdm(total=n_trials, initial=len(finished()), desc=f"search, {experiment}", **options) as bar:
+        while (n := len(finished())) < n_trials:
             bar.update(n - bar.n)
             elsewhere = _running_elsewhere(tuner)
-            begun = [trial.params for trial in [*tuner.get_trials(states=FINISHED), *elsewhere]]
+            begun = [trial.params for trial in [*finished(), *elsewhere]]
             missing = [params for params in planned if params not in begun]
             if missing and not tuner.get_trials(states=(TrialState.WAITING,)):
                 tuner.enqueue_trial(missing[0])
@@ -128,7 +134,9 @@ def search(
             except FloatingPointError:  # the training diverged
                 tuner.tell(trial, 0.0)
     # In the order of their ends: processes that share a storage may finish more than asked for, and read the same.
-    done = sorted(tuner.get_trials(states=FINISHED), key=lambda trial: trial.datetime_complete)
+    done = sorted(finished(), key=lambda trial: trial.datetime_complete)
+    if candidates:
+        done.sort(key=lambda trial: planned.index(trial.params))
     trials = [_row(trial) for trial in done[:n_trials]]
     store.write(store.key(whole), Run({"identity": whole, "trials": trials}, {}))
     return pd.DataFrame(trials)

@@ -313,6 +313,32 @@ def test_a_search_reads_the_trials_that_ended_first(digits, study, tmp_path):
     assert trials_of(study, digits, "original_label", 2, storage=url)["validation_f1"].iloc[-1] == 0.7
 
 
+def test_candidates_come_back_in_their_order_whatever_other_processes_finished(digits, study, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    own = study.recipes["original_label"]
+    options = {"storage": url, "candidates": (own, replace(own, learning_rate=0.02), replace(own, learning_rate=0.5))}
+    predict = tuning._predict
+
+    def stopped(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "_predict", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        search(study, digits, "original_label", **options)
+    monkeypatch.setattr(tuning, "_predict", predict)
+    (name,) = tuning.optuna.get_all_study_names(url)
+    tuner = tuning.optuna.load_study(study_name=name, storage=url)
+    ranges = space(own, (8, 8, 1))
+    for rate, f1 in ((0.1, 1.0), (0.5, 0.3), (0.02, 0.2)):
+        tuner.enqueue_trial({each: getattr(own, each) for each in ranges} | {"learning_rate": rate})
+        trial = tuner.ask(ranges)
+        trial.set_user_attr("validation_f1", f1)
+        tuner.tell(trial, f1)
+    trials = search(study, digits, "original_label", **options)
+    assert trials["learning_rate"].tolist() == [own.learning_rate, 0.02, 0.5]
+    assert trials["validation_f1"].tolist()[1:] == [0.2, 0.3]
+
+
 def test_folds_without_images_and_a_storage_that_is_none_are_refused(digits, study):
     with pytest.raises(ValueError, match=r"no class has more than \d+ labelled images, but 50 folds need one each"):
         search(study, digits, "original_label", n_folds=50)
