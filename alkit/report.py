@@ -161,7 +161,7 @@ def _index(pages: list[tuple[str, str]], output: Path) -> Path:
     runs = pd.read_csv(output / "results.csv")
     table = summary(runs).reset_index().rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
     alt = plots.comparison(runs).get_label()
-    contents = "\n".join(f"1. [{title}]({stem}.html)" for title, stem in pages)
+    contents = "\n".join(f"{number}. [{title}]({stem}.html)" for number, (title, stem) in enumerate(pages))
     files = ", ".join(f"[{name}]({name})" for name in FILES)
     text = (
         f"# Active learning: the report\n\n![{alt}](comparison.svg)\n\n{_html(table)}\n\n"

@@ -128,10 +128,16 @@ def test_images_of_cifar10_are_shown_if_they_are_there(published, tmp_path, monk
 
 
 def test_verdicts_are_a_table_with_intervals():
-    rows = pd.DataFrame([["entropy beats random", 0.004, 0.01, 0.002, 0.018, "holds", "digits, seed 0"]])
+    rows = pd.DataFrame(
+        [
+            ["entropy beats random", 0.004, 0.01, 0.002, 0.018, "holds", "digits, seed 0"],
+            ["margin beats random", 0.01, -0.0004, -0.0001, 0.0, "", ""],
+        ]
+    )
     rows.columns = ["claim", "report", "ours", "low", "high", "verdict", "run_on"]
     lines = verdicts(rows).splitlines()
     assert lines[2] == "| `entropy` beats random | 0.004 | 0.010 (0.002 to 0.018) | holds |"
+    assert lines[3].split(" | ")[2] == "0.000 (0.000 to 0.000)"
     assert lines[-1] == "*Measured on digits, seed 0.*"
 
 

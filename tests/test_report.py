@@ -60,6 +60,7 @@ def test_the_report_has_a_page_a_notebook_and_shows_progress(quick):
     assert "original_label" not in printed[1], "the second report repeats runs"
     assert '<img alt="Bar chart of the mean macro F1' in index
     assert "beats random</td>" in index
+    assert '<ol start="0">' in index  # numbered as the notebooks are
 
 
 def test_results_have_a_row_a_run_and_the_chart_is_the_same_again(quick):
