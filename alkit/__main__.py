@@ -55,9 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         done = run(**options)
         print(f"{command.capitalize()}: {done}")
-    except (ReportError, FloatingPointError, ValueError, TypeError, OSError, ImportError) as error:
+    except (ReportError, FloatingPointError, RuntimeError, ValueError, TypeError, OSError, ImportError) as error:
         print(f"alkit {command}: {error}", file=sys.stderr)
-        return 1 if isinstance(error, ReportError | FloatingPointError) else 2
+        return 1 if isinstance(error, ReportError | FloatingPointError | RuntimeError) else 2
     except KeyboardInterrupt:
         print(f"alkit {command}: stopped; the same command goes on after the last finished run.", file=sys.stderr)
         return 130

@@ -39,13 +39,15 @@ def number(answer: object, expected: float, known: dict[str, float] | None = Non
         return UNANSWERED
     if not isinstance(answer, Real) or isinstance(answer, bool):
         return f"give a number, not {type(answer).__name__}."
+    if np.isnan(answer):
+        return "that is NaN, not a number."
     if np.isclose(answer, expected, rtol=tolerance, atol=1e-9):
         return ""
     for sentence, wrong in (known or {}).items():
         if np.isclose(answer, wrong, rtol=tolerance):
             return sentence
     if np.isclose(answer, 100 * expected, rtol=tolerance):
-        return "that is in per cent; give a share of 1."
+        return "that is in per cent; give it as a share from 0 to 1."
     if np.isclose(answer, -expected, rtol=tolerance):
         return "the size is right, the sign is not."
     return f"that is too {'large' if answer > expected else 'small'}."

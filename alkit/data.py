@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -181,21 +182,25 @@ def _load_cifar10(folder: Path) -> Dataset:
 def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
     """The four arrays, by torchvision, which verifies every checksum and uses what is already in the folder."""
     from torchvision.datasets import CIFAR10
-    from torchvision.datasets.utils import check_integrity
+    from torchvision.datasets.utils import check_integrity, download_url, extract_archive
 
     class Source(CIFAR10):
         url = os.environ.get("CIFAR10_URL", CIFAR10.url)
 
-    archive = folder / CIFAR10.filename
-    try:
-        train, test = Source(folder, train=True, download=True), Source(folder, train=False)
-    except Exception as error:  # whatever a network, a server or a disk can do
-        if not check_integrity(archive, CIFAR10.tgz_md5):
-            archive.unlink(missing_ok=True)
-        raise ConnectionError(
-            f"CIFAR-10 could not be downloaded from {Source.url} ({error}); try again, set CIFAR10_URL to a mirror, "
-            f"or put {CIFAR10.filename} into {folder}."
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    # In a folder of its own, for another process may download at the same time.
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        try:
+            if not check_integrity(archive := folder / CIFAR10.filename, CIFAR10.tgz_md5):
+                download_url(Source.url, own, CIFAR10.filename, CIFAR10.tgz_md5)
+                Path(own, CIFAR10.filename).replace(archive)
+            extract_archive(archive, own)
+            train, test = Source(own, train=True), Source(own, train=False)
+        except Exception as error:  # whatever a network, a server or a disk can do
+            raise ConnectionError(
+                f"CIFAR-10 could not be downloaded from {Source.url} ({error}); try again, set CIFAR10_URL to a "
+                f"mirror, or put {CIFAR10.filename} into {folder}."
+            ) from error
     return {"x_train": train.data, "y_train": train.targets, "x_test": test.data, "y_test": test.targets}
 
 
@@ -227,9 +232,11 @@ def _load_npz(path: Path) -> Dataset:
             )
     unnamed = Dataset(path.stem, tuple(map(str, range(n_classes))), train, test)
     name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
-    class_names = tuple(str(given) for given in np.atleast_1d(arrays.get("class_names", class_names)))
-    if len(class_names) != n_classes:
-        raise ValueError(f"{path} has {len(class_names)} class_names for {n_classes} classes; give one for each.")
+    class_names = tuple(np.atleast_1d(arrays.get("class_names", class_names)).astype(str).tolist())
+    if len(class_names) != n_classes or len(set(class_names)) < n_classes:
+        raise ValueError(
+            f"{path} has {len(set(class_names))} different class_names for {n_classes} classes; give one for each."
+        )
     return Dataset(str(arrays.get("name", name)), class_names, train, test)
 
 

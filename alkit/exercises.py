@@ -15,9 +15,9 @@ from alkit.statistics import holm, paired_differences, seeds_needed
 from alkit.study import Study
 
 
-def _rows(n: int, n_classes: int = 4, zeros: bool = False) -> np.ndarray:
+def _rows(n: int, zeros: bool = False) -> np.ndarray:
     """Rows of random probabilities."""
-    rows = np.random.default_rng(0).dirichlet(np.ones(n_classes), n)
+    rows = np.random.default_rng(0).dirichlet(np.ones(4), n)
     if zeros:
         rows[: n // 2, 0] = 0
         rows /= rows.sum(1, keepdims=True)
@@ -58,7 +58,7 @@ def shared_images(answer: Callable[[Part, Part], int]) -> str:
 
     planted = labelled[:20] + labelled[:5] + pool[:7]
     for one, other, what in (
-        (planted, labelled, "25 labelled images, 5 of them twice, and 7 of the pool, looked for among the labelled"),
+        (planted, labelled, "20 labelled images, 5 a second time, and 7 of the pool, looked for among the labelled"),
         (labelled[:50], pool, "50 labelled images, looked for in the pool"),
     ):
         if problem := function(answer) or number(answer(one, other), count(one, other), tolerance=0):
@@ -68,11 +68,12 @@ def shared_images(answer: Callable[[Part, Part], int]) -> str:
 
 @exercise
 def class_missed(answer: object, confused: pd.DataFrame) -> str:
-    found = pd.Series(np.diag(confused), confused.index)
+    # As the heatmap shows them.
+    found = pd.Series(np.diag(confused), confused.index).round(2)
     if str(answer) not in found.index:
         return f"give the name of a class, one of {', '.join(found.index)}."
     lower = (found < found[str(answer)]).sum()
-    return f"{lower} cells of the diagonal are lower." if lower else ""
+    return f"{lower} of the diagonal's {len(found)} cells are lower." if lower else ""
 
 
 @exercise

@@ -96,7 +96,7 @@ def render(
 def navigation(paths: list[Path], path: Path) -> str:
     """Links from a page to the contents, and to the pages before and after it."""
     position = paths.index(path)
-    links = [("Contents", "index"), *((f"Back: {p.stem}", p.stem) for p in paths[position - 1 : position] if position)]
+    links = [("Contents", "index"), *((f"Back: {p.stem}", p.stem) for p in paths[:position][-1:])]
     links += [(f"Next: {p.stem}", p.stem) for p in paths[position + 1 : position + 2]]
     items = "".join(f'<a href="{stem}.html">{escape(text.replace("_", " "))}</a>' for text, stem in links)
     return f'<nav class="kit-links" aria-label="notebooks">{items}</nav>'

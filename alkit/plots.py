@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from IPython.display import display
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alkit.data import Part, replace_file
-from alkit.statistics import REPORT_F1, mean_and_interval, summary
+from alkit.statistics import ENDS, REPORT_F1, mean_and_interval, paired_differences, summary
 
 COLOURS = sns.color_palette("colorblind")
-HATCHES = ("", "//", "\\\\", "xx", "..", "oo", "++", "**")
+HATCHES = ("", "//", "\\\\", "xx", "--", "||", "++", "**")
 sns.set_theme(context="paper", style="whitegrid", palette="colorblind", font_scale=1.15)
 plt.rcParams.update({"figure.dpi": 110, "hatch.linewidth": 0.6, "svg.hashsalt": "alkit", "image.cmap": "gray"})
 
@@ -38,25 +39,25 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float] | None = None) -> Figure:
-    """The chart of the report: a bar an experiment (mean F1), its 95 % interval, and a dot for every seed.
+    """The chart of the report: a bar for each experiment (mean F1), its 95 % interval, and a dot for every seed.
 
-    `note` stands below the chart and says what it was run on. `reference` adds a diamond: another study's F1.
+    Where there is `random`, a panel beside it has the strategies' F1 minus that of random with the same seed. `note`
+    stands below the chart and says what it was run on. `reference` adds a diamond: another study's F1.
     """
     table = summary(results)
     position = np.arange(len(table))
-    figure, axes = plt.subplots(figsize=(8.5, 5), layout="constrained")
+    strategies = [name for name in table.index if name not in (*ENDS, "random")]
+    panel = bool(strategies) and "random" in table.index
+    figure, grid = plt.subplots(
+        1, 1 + panel, figsize=(8.5 + 2.4 * panel, 5), layout="constrained", squeeze=False,
+        width_ratios=[len(table) + 1, len(strategies) + 1][: 1 + panel],
+    )  # fmt: skip
+    axes = grid[0, 0]
     hatches = [HATCHES[i % 8] for i in _styles(table.index)]
     axes.bar(position, table["mean"], 0.7, color=_colours(table.index), hatch=hatches, edgecolor="white")
     tops = [table["high"], results.groupby("experiment")["f1"].max()[table.index]]
-    if table["high"].notna().any():
-        half = table["high"] - table["mean"]
-        axes.errorbar(
-            position, table["mean"], half, fmt="none", ecolor="black", capsize=6, label="95 % interval of the mean"
-        )
-    place, size = (results.groupby("experiment")["f1"].transform(what) for what in ("cumcount", "size"))
-    beside = 0.3 * (place - (size - 1) / 2) / (size - 1).clip(lower=1)
-    dots = table.index.get_indexer(results["experiment"]) + beside
-    axes.plot(dots, results["f1"], "o", color="white", mec="black", ms=5, label="one seed")
+    _intervals(axes, table)
+    _dots(axes, table.index, results)
     if reference:
         tops.append(table.index.map(reference).astype(float))
         axes.plot(position + 0.28, tops[-1], "D", color="black", ms=6, label="the 2021 report")
@@ -64,15 +65,32 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     for x, y, mean in zip(position, top, table["mean"], strict=True):
         axes.text(x, y + 0.012, f"{mean:.3f}", ha="center", va="bottom")
     n_train = results.groupby("experiment")["n_train"].first()
-    labels = [f"{name.replace('_', ' ', 1).replace('_', chr(10))}\n{n_train[name]:,}" for name in table.index]
-    axes.set_xticks(position, labels)
+    axes.set_xticks(position, [f"{_in_lines(name)}\n{n_train[name]:,}" for name in table.index])
     axes.set(xlabel="experiment, and its number of training images", ylabel="macro F1 on the test set")
     axes.set_ylim(0, max(1, top.max()) + 0.08)
     axes.grid(axis="x", visible=False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
     _note(figure, note, 110)
     means = ", ".join(f"{name} {_with_interval(row)}" for name, row in table.iterrows())
-    return _described(figure, f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}.")
+    text = f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}."
+    if panel:
+        chosen = results[results["experiment"].isin([*strategies, "random"])]
+        leads = paired_differences(chosen, "random")
+        at_random = chosen[chosen["experiment"] == "random"].set_index("seed")["f1"]
+        apart = chosen[chosen["experiment"] != "random"]
+        beside = grid[0, 1]
+        beside.axhline(0, color="black", linewidth=1)
+        _intervals(beside, leads)
+        _dots(beside, leads.index, apart.assign(f1=apart["f1"] - apart["seed"].map(at_random)))
+        for x, (mean, colour) in enumerate(zip(leads["mean"], _colours(leads.index), strict=True)):
+            beside.plot([x - 0.35, x + 0.35], [mean, mean], color=colour, linewidth=4, solid_capstyle="butt", zorder=1)
+        beside.set_xticks(range(len(leads)), map(_in_lines, leads.index))
+        beside.set_xlim(-0.6, len(leads) - 0.4)
+        beside.set(xlabel="strategy", ylabel="F1 minus that of random, same seed")
+        beside.grid(axis="x", visible=False)
+        differences = ", ".join(f"{name} {_with_interval(row)}" for name, row in leads.iterrows())
+        text += f" Beside it the mean difference to random: {differences}."
+    return _described(figure, text)
 
 
 def gallery(rows: dict[str, Part], class_names: tuple[str, ...], n_columns: int = 10) -> Figure:
@@ -236,7 +254,9 @@ def triangle(scores: dict[str, Callable[[np.ndarray], np.ndarray]], classes: tup
         line = np.quantile(values, 0.9)
         axes.tricontour(*points.T, values, levels=[line], colors="black", linewidths=1.5, linestyles="-")
         for (x, y), label in zip(corners, classes, strict=True):
-            axes.text(x, y + (0.03 if y else -0.03), label, ha="center", va="bottom" if y else "top")
+            # At the lower corners the text ends where the triangle does, clear of the neighbour's.
+            side = "center" if y else ("right" if x else "left")
+            axes.text(x, y + (0.03 if y else -0.03), label, ha=side, va="bottom" if y else "top")
         axes.set_title(name.replace("_", " "), pad=24)
         axes.set_aspect("equal")
         axes.axis("off")
@@ -260,19 +280,47 @@ def picks_map(points: np.ndarray, picks: dict[str, np.ndarray]) -> Figure:
         axes.set(title=name.replace("_", " "), xticks=[], yticks=[])
         spread = points[positions].std(0).mean() / points.std(0).mean() if len(positions) else 0
         texts.append(f"{len(positions)} of {name}, spread over {spread:.2f} times the width of all")
-    return _described(figure, f"Maps of {len(points):,} images, with picks on top: {'; '.join(texts)}.")
+    return _described(figure, f"Maps of {len(points):,} points, with picks on top: {'; '.join(texts)}.")
 
 
 def steps(values: dict[str, np.ndarray], label: str) -> Figure:
-    """The share of images (vertical) that lie at or below each value (horizontal), a line a name."""
+    """The share of picks (vertical) that lie at or below each value (horizontal), a line a name."""
     figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
     lines = ("-", "--", ":", "-.")
     for (name, each), colour, line in zip(values.items(), _colours(values), cycle(lines)):
         sns.ecdfplot(each, ax=axes, label=name, color=colour, linestyle=line)
-    axes.set(xlabel=label, ylabel="share of images")
+    axes.set(xlabel=label, ylabel="share of picks")
     axes.legend()
     medians = ", ".join(f"{name} {np.median(each):.3f}" for name, each in values.items())
-    return _described(figure, f"Rising lines: the share of images by {label}. Medians: {medians}.")
+    return _described(figure, f"Rising lines: the share of picks by {label}. Medians: {medians}.")
+
+
+def _intervals(axes: Axes, table: pd.DataFrame) -> None:
+    """The intervals of a table's rows, left of the middle, where no dot hides them."""
+    if table["high"].notna().any():
+        half = table["high"] - table["mean"]
+        places = np.arange(len(table)) - 0.27
+        label = "95 % interval of the mean"
+        axes.errorbar(places, table["mean"], half, fmt="none", ecolor="black", capsize=4, label=label)
+
+
+def _dots(axes: Axes, names: pd.Index, runs: pd.DataFrame) -> None:
+    """A white dot a run, those of one name side by side."""
+    place, size = (runs.groupby("experiment")["f1"].transform(what) for what in ("cumcount", "size"))
+    beside = 0.3 * (place - (size - 1) / 2) / (size - 1).clip(lower=1)
+    axes.plot(
+        names.get_indexer(runs["experiment"]) + beside,
+        runs["f1"],
+        "o",
+        color="white",
+        mec="black",
+        ms=5,
+        label="one seed",
+    )
+
+
+def _in_lines(name: str) -> str:
+    return name.replace("_", "\n")
 
 
 def _styles(names: Iterable[str]) -> list[int]:

@@ -32,6 +32,11 @@ def load_study(profile: str = "quick", **changes) -> Study:
         missing = ", ".join(sorted(needed - set(values)))
         problem = f"unknown parameters {sorted(unknown)}" if unknown else f"no {missing}"
         raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
+    if values.get("n_rounds", 1) != 1:
+        raise ValueError(
+            f"Profile {profile} has n_rounds {values['n_rounds']}, but notebooks show what was asked at once; leave it "
+            "out, and ask in rounds as notebook 09 does."
+        )
     given = values["recipes"], changes.pop("recipes", {})
     for recipes in given:
         if not isinstance(recipes, dict) or not all(isinstance(recipe, dict) for recipe in recipes.values()):
@@ -47,7 +52,7 @@ def read_profile(profile: str) -> dict:
 
     Raises FileNotFoundError or ValueError for a profile that is not there or does not say what it is.
     """
-    path = Path(profile) if Path(profile).suffix == ".yaml" else PROFILES / f"{profile}.yaml"
+    path = profile_path(profile)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
         raise FileNotFoundError(f"profile is {str(profile)!r}; give {known} or the path of a .yaml file.")
@@ -57,11 +62,16 @@ def read_profile(profile: str) -> dict:
         raise ValueError(f"{path} is no YAML file in UTF-8: {' '.join(str(error).split())}.") from error
     if (
         not isinstance(values, dict)
-        or values.get("profile") != path.stem
+        or str(values.get("profile")) != path.stem
         or not isinstance(values.get("recipes"), dict)
     ):
         raise ValueError(f"{path} needs an entry `profile: {path.stem}` and a mapping `recipes`.")
-    return values
+    return values | {"profile": path.stem}
+
+
+def profile_path(profile: str) -> Path:
+    """The file of a profile, by its name or path."""
+    return Path(profile) if Path(profile).suffix == ".yaml" else PROFILES / f"{profile}.yaml"
 
 
 def write_profile(path: Path, study: Study, comment: str) -> None:

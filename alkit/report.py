@@ -14,14 +14,12 @@ from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
 
 from alkit import ROOT, plots
-from alkit.data import Dataset, check_folds, load, split
 from alkit.pages import navigation, render
 from alkit.profiles import load_study
 from alkit.publish import FILES, publish_report, verdicts
 from alkit.runs import run_all
 from alkit.statistics import summary
-from alkit.study import Study, results
-from alkit.training import choose_device
+from alkit.study import prepare
 
 NOTEBOOKS = ROOT / "notebooks"
 
@@ -47,7 +45,7 @@ def report(
     seeds: use seeds 0 to seeds - 1. device, data: in place of the profile's. output: a folder, reports/<profile> unless
     given. publish: `publish_report` too. jobs, cluster: for `run_all`.
     All parameters are checked before the first notebook. Raises ReportError if a notebook fails, otherwise what
-    `load_study`, `load`, `split` and `run_all` raise.
+    `load_study`, `prepare` and `run_all` raise.
     """
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds is {seeds}; give how many seeds, at least 1.")
@@ -59,10 +57,10 @@ def report(
         raise ValueError(
             f"publish is given with profile {profile}, which reads what is published; give one that trains."
         )
-    dataset = _check(study)
+    dataset = prepare(study)
     if jobs != 1 or cluster:
         run_all(study, dataset, jobs=jobs, cluster=cluster)
-    if Path(study.data).is_file():
+    if Path(study.data).suffix == ".npz" and Path(study.data).is_file():
         changes["data"] = str(Path(study.data).resolve())  # notebooks run in another folder
     output = Path(output or ROOT / "reports" / study.profile).resolve()
     executed = output / "notebooks"
@@ -96,20 +94,6 @@ def report(
     if publish:
         publish_report(study, dataset, output)
     return index
-
-
-def _check(study: Study) -> Dataset:
-    """Find before the first notebook what would stop a later one."""
-    if study.device != "records":
-        choose_device(study.device)
-    dataset = load(study.data)
-    parts = split(dataset, study.n_labelled)
-    if study.n_query > len(parts.pool):
-        raise ValueError(f"n_query is {study.n_query}, but the pool has {len(parts.pool)} images; choose fewer.")
-    check_folds(parts.labelled, 2)
-    if study.device == "records":
-        results(study, dataset)
-    return dataset
 
 
 @contextmanager

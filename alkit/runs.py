@@ -29,8 +29,8 @@ def run_all(
     `jobs` runs at a time, each in a process of this machine; -1 is one for each processor core. `cluster` is the
     address of a dask scheduler, such as "tcp://10.0.0.1:8786". Its workers need the kit, but neither the data nor a
     store: both stay here. Start each with one thread (`dask worker --nthreads 1`), for each thread takes a run.
-    Raises ModuleNotFoundError without dask, OSError if no scheduler answers at that address, and ValueError for 0 jobs
-    and for a sampler of your own, which other processes do not know.
+    Raises ModuleNotFoundError without dask, OSError if no scheduler answers at that address, and ValueError for 0 jobs,
+    for a sampler of your own, which other processes do not know, and for a worker whose device or precision is another.
     """
     if jobs == 0:
         raise ValueError("jobs is 0; give at least 1, or -1 for one each core.")
@@ -63,7 +63,12 @@ def run_all(
                     delayed(_compute)(study, dataset, task, name and store.read(name)) for task, name in asked.items()
                 )
                 for task, done in parallel(calls):
-                    store.write(names[task], done)
+                    store.write(name := store.key(done.record["identity"]), done)
+                    if name != names[task]:
+                        raise ValueError(
+                            f"A worker ran on {done.record['device']} in {done.record['precision']}, unlike this "
+                            "machine, or has another version of the kit; start workers on machines like this one."
+                        )
                     waiting.remove(task)
                     bar.update()
 

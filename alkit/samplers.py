@@ -98,6 +98,7 @@ SCORES = {
     "entropy": entropy,
 }
 SAMPLERS: dict[str, Sampler] = {"random": random} | {name: highest(formula) for name, formula in SCORES.items()}
+BUILT_IN = dict(SAMPLERS)  # what SAMPLERS holds before anybody adds to it
 
 
 def sample(sampler: Sampler | str, pool: Pool, k: int, seed: int | tuple[int, int]) -> np.ndarray:

@@ -22,17 +22,17 @@ REPORT_F1 = {
 ENDS = ("original_label", "full_training_set")
 
 
-def summary(results: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
+def summary(results: pd.DataFrame) -> pd.DataFrame:
     """One row an experiment, in order of appearance: n_seeds, mean, standard deviation, 95 % interval of the mean.
 
-    `results` has the columns experiment, seed and `metric`. One seed has no interval: low and high are NaN.
+    `results` has the columns experiment, seed and f1. One seed has no interval: low and high are NaN.
     """
-    values = results.pivot(index="experiment", columns="seed", values=metric)
+    values = results.pivot(index="experiment", columns="seed", values="f1")
     return mean_and_interval(values.loc[results["experiment"].unique()])
 
 
 def paired_differences(
-    results: pd.DataFrame, baseline: str, metric: str = "f1", test_noise: dict[str, float] | None = None
+    results: pd.DataFrame, baseline: str, test_noise: dict[str, float] | None = None
 ) -> pd.DataFrame:
     """The same table for each experiment minus the baseline with the same seed; the baseline itself is left out.
 
@@ -41,7 +41,7 @@ def paired_differences(
     that of the two-sided t test, `p_holm` the same corrected for the number of rows (Holm 1979). Raises ValueError if
     the baseline is not among the results.
     """
-    values = results.pivot(index="experiment", columns="seed", values=metric)
+    values = results.pivot(index="experiment", columns="seed", values="f1")
     if baseline not in values.index:
         raise ValueError(f"baseline is {baseline!r}; give one of {', '.join(values.index)}.")
     others = [experiment for experiment in results["experiment"].unique() if experiment != baseline]
@@ -93,28 +93,30 @@ def seeds_needed(
 
 
 def noise_of_test_set(labels: np.ndarray, predicted: np.ndarray, baseline: np.ndarray | None = None) -> float:
-    """The standard deviation of mean macro F1 that other test images of the same kind would cause.
+    """The standard deviation of mean macro F1 that other test images would cause, whatever the number of runs.
 
     `labels` (N,) and `predicted` (runs, N) int in 0..C-1. With `baseline` (runs, N), predictions of the runs that each
     is paired with, that of the mean difference. By the bootstrap: images are drawn anew with replacement, 1,000 times
-    (Efron 1979).
+    (Efron 1979). It is the root of the mean covariance of two runs: what a run's noise has of its own is part of the
+    spread over the runs, and more of them average it away. One run has no other: its standard deviation, a bit more.
     """
     n, n_classes = len(labels), int(labels.max()) + 1
     generator = np.random.default_rng(0)
 
-    def mean_f1(rows, weights):
-        f1 = 0.0
-        for row in rows:
-            right = np.bincount(labels, weights * (row == labels), n_classes)
-            named = np.bincount(row, weights, n_classes)[:n_classes]
-            f1 += (2 * right / np.maximum(np.bincount(labels, weights, n_classes) + named, 1)).mean() / len(rows)
-        return f1
+    def f1(row, weights):
+        right = np.bincount(labels, weights * (row == labels), n_classes)
+        named = np.bincount(row, weights, n_classes)[:n_classes]
+        return (2 * right / np.maximum(np.bincount(labels, weights, n_classes) + named, 1)).mean()
 
-    values = []
-    for _ in range(1000):
+    values = np.empty((1000, len(predicted)))
+    for drawn in values:
         weights = np.bincount(generator.integers(0, n, n), minlength=n).astype(float)
-        values.append(mean_f1(predicted, weights) - (0 if baseline is None else mean_f1(baseline, weights)))
-    return float(np.std(values, ddof=1))
+        drawn[:] = [f1(row, weights) for row in predicted]
+        if baseline is not None:
+            drawn -= [f1(row, weights) for row in baseline]
+    covariance = np.atleast_2d(np.cov(values, rowvar=False))
+    others = ~np.eye(len(covariance), dtype=bool) if len(covariance) > 1 else ...
+    return float(covariance[others].mean().clip(0) ** 0.5)
 
 
 def gap_closed(results: pd.DataFrame, test_noise: dict[str, float] | None = None) -> pd.DataFrame:
@@ -227,7 +229,7 @@ def _undecided(n: int, needed: float) -> str:
     verdict = f"cannot tell with {n} seed{'s' * (n > 1)}"
     if np.isfinite(needed):
         return f"{verdict}: {max(needed, n + 1):,.0f} would be needed"
-    return f"{verdict}, nor with any number on these test images" if n > 1 else verdict
+    return f"{verdict}, nor with more, if the mean stays: other test images are needed" if n > 1 else verdict
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int = 15) -> float:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def write(name: str, run: Run, place: Path | None = None) -> None:
     place.mkdir(parents=True, exist_ok=True)
     replace_file(place / f"{name}.npz", lambda path: np.savez_compressed(path, **run.arrays))
     replace_file(place / f"{name}.json", lambda path: path.write_text(json.dumps(run.record, indent=1)))
+
+
+def check() -> None:
+    """Raise OSError where no run can be kept, before a training is lost to that."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder()):
+        pass
 
 
 def read(name: str, place: Path | None = None) -> Run | None:

@@ -13,9 +13,9 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 
 from alkit import __version__, store
-from alkit.data import Dataset, class_counts, split
+from alkit.data import Dataset, check_folds, class_counts, load, split
 from alkit.recipe import Recipe
-from alkit.samplers import SAMPLERS, Pool, sample
+from alkit.samplers import BUILT_IN, SAMPLERS, Pool, sample
 from alkit.store import Run
 from alkit.training import choose_device, choose_precision, fit, predict_features, predict_proba
 
@@ -69,8 +69,9 @@ class Study:
 def run(study: Study, dataset: Dataset, experiment: str, seed: int, round_number: int | None = None) -> Run:
     """Do one experiment with one seed, or read it if it was done before.
 
-    A sampler of your own becomes an experiment with `SAMPLERS["mine"] = function`; it trains with the recipe of random,
-    and is done again when the text of the function changes. After a change of what it calls, give it another name.
+    A sampler of your own becomes an experiment with `SAMPLERS["mine"] = function`; it is given the pool's probabilities
+    only, trains with the recipe of random, and is done again when the text of the function changes. After a change of
+    what it calls, give it another name.
 
     A strategy's `round_number` is 1 to `study.n_rounds`, the last unless given; what it needs of earlier rounds is done
     first. The record holds macro F1 and accuracy on the test set, F1 and picks for each class, what it was run on and
@@ -86,11 +87,32 @@ def run(study: Study, dataset: Dataset, experiment: str, seed: int, round_number
     name = store.key(identity(study, dataset, experiment, seed, round_number))
     done = recorded(study, name)
     if done is None:
+        choose_device(study.device)
+        store.check()
         asked = before(study, experiment, round_number)
         base = run(study, dataset, asked[0], seed, asked[1]) if asked else None
         done = compute(study, dataset, experiment, seed, round_number, base)
         store.write(name, done)
     return done
+
+
+def prepare(study: Study) -> Dataset:
+    """Load a study's data, and find before its first run what would stop a later one.
+
+    Raises what `load`, `split`, `choose_device` and `identity` raise, OSError for records that cannot be written, and
+    ValueError for more picks than the pool has images, and for too few labelled images to validate with.
+    """
+    dataset = load(study.data)
+    parts = split(dataset, study.n_labelled)
+    if study.n_query > len(parts.pool):
+        raise ValueError(f"n_query is {study.n_query}, but the pool has {len(parts.pool)} images; choose fewer.")
+    check_folds(parts.labelled, 2)
+    identity(study, dataset, EXPERIMENTS[0], study.seeds[0])
+    if study.device == "records":
+        results(study, dataset)
+    else:
+        store.check()
+    return dataset
 
 
 def results(
@@ -139,7 +161,9 @@ def identity(study: Study, dataset: Dataset, experiment: str, seed: int, round_n
     }
     if experiment != "full_training_set":
         what["n_labelled"] = study.n_labelled
-    if experiment not in EXPERIMENTS:
+    if SAMPLERS.get(experiment) is not BUILT_IN.get(experiment):
+        if experiment in BUILT_IN:
+            raise ValueError(f"{experiment} was replaced by another sampler; give yours a name of its own.")
         try:
             what["source"] = inspect.getsource(SAMPLERS[experiment])
         except (TypeError, OSError) as error:

@@ -1,12 +1,12 @@
 """The hyper-parameter search: Optuna proposes recipes, cross-validation on the labelled images judges them."""
 
 import io
-import os
 import socket
 import sys
 import warnings
 from contextlib import redirect_stdout
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +20,15 @@ from sklearn.model_selection import StratifiedKFold
 from tqdm import tqdm
 
 from alkit import store
-from alkit.data import Dataset, Part, check_folds, load, split
-from alkit.profiles import load_study, write_profile
+from alkit.data import Dataset, Part, check_folds, split
+from alkit.profiles import load_study, profile_path, write_profile
 from alkit.recipe import Recipe
 from alkit.store import Run
-from alkit.study import EXPERIMENTS, Study, identity, recorded, run
+from alkit.study import EXPERIMENTS, Study, identity, prepare, recorded, run
 from alkit.training import fit, predict_proba
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+N_FOLDS = {"original_label": 5}  # of the others 2: their added images train in each fold, which takes longer
 
 
 def search(
@@ -39,7 +40,6 @@ def search(
     n_folds: int | None = None,
     seed: int = 0,
     storage: str | None = None,
-    candidates: tuple[Recipe, ...] = (),
 ) -> pd.DataFrame:
     """Try recipes for an experiment until `study.n_trials` are finished, and return one row a trial.
 
@@ -51,24 +51,19 @@ def search(
     it is there to measure what choosing on the test set adds. n_folds: into how many parts the labelled images are
     split, each of which validates once; 5 for original_label and 2 for the others, whose added images only ever train.
     storage: a database URL that Optuna takes, which several machines may share; a file among the records unless given.
-    candidates: try these recipes instead, in this order and each on all folds.
     Raises ValueError for another selection, for a storage that cannot be used, and where no class has as many labelled
     images as there are folds.
     """
     if selection not in ("validation", "test"):
         raise ValueError(f"selection is {selection!r}; give validation or test.")
-    n_folds = n_folds or (5 if experiment == "original_label" else 2)
+    n_folds = n_folds or N_FOLDS.get(experiment, 2)
     check_folds(split(dataset, study.n_labelled).labelled, n_folds)
     recipe = study.recipes[experiment]
     ranges = space(recipe, dataset.train.images.shape[1:])
     what = {"search": selection, "fidelity": study.fidelity, "n_folds": n_folds}
     what |= identity(study, dataset, experiment, seed)
-    n_trials = len(candidates) or study.n_trials
-    if candidates:
-        what["candidates"] = list(map(asdict, candidates))
-    whole = what | {"n_trials": n_trials}
-    first = candidates or ((recipe,) if selection == "validation" else ())
-    planned = [{name: getattr(each, name) for name in ranges} for each in first]
+    whole = what | {"n_trials": study.n_trials}
+    own = {name: getattr(recipe, name) for name in ranges}
     if done := recorded(study, store.key(whole)):
         return pd.DataFrame(done.record["trials"])
     store.folder().mkdir(parents=True, exist_ok=True)
@@ -88,32 +83,26 @@ def search(
             f"storage is {url!r} ({problem}); give the URL of a database, such as sqlite:///trials.db."
         ) from error
     labelled, added = _training_images(study, dataset, experiment, seed)
-
-    def finished() -> list[FrozenTrial]:
-        trials = tuner.get_trials(states=FINISHED)
-        # A process with no candidate left tries another recipe until the others are done; it does not count.
-        return [trial for trial in trials if trial.params in planned] if candidates else trials
-
-    clashes = 0
+    clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
     options = {
         "unit": "trial",
         "file": sys.stdout,
         "leave": False,
         "ascii": True,
-        "disable": len(finished()) >= n_trials,
+        "disable": finished >= study.n_trials,
     }
-    with tqdm(total=n_trials, initial=len(finished()), desc=f"search, {experiment}", **options) as bar:
-        while (n := len(finished())) < n_trials:
+    with tqdm(total=study.n_trials, initial=finished, desc=f"search, {experiment}", **options) as bar:
+        while (n := len(tuner.get_trials(states=FINISHED))) < study.n_trials:
             bar.update(n - bar.n)
             elsewhere = _running_elsewhere(tuner)
-            begun = [trial.params for trial in [*finished(), *elsewhere]]
-            missing = [params for params in planned if params not in begun]
-            if missing and not tuner.get_trials(states=(TrialState.WAITING,)):
-                tuner.enqueue_trial(missing[0])
+            begun = [trial.params for trial in [*tuner.get_trials(states=FINISHED), *elsewhere]]
+            waiting = tuner.get_trials(states=(TrialState.WAITING,))
+            if selection == "validation" and own not in begun and not waiting:
+                tuner.enqueue_trial(own)
             # A proposal follows from the finished trials and this seed alone, whatever was interrupted before.
             tuner.sampler = _sampler(selection, [seed, n, len(elsewhere), clashes])
             trial = tuner.ask(ranges)
-            trial.set_user_attr("process", [socket.gethostname(), os.getpid()])
+            trial.set_user_attr("process", _this_process())
             if any(other.params == trial.params for other in _running_elsewhere(tuner)):
                 # Two processes asked at the same moment.
                 tuner.tell(trial, state=TrialState.FAIL)
@@ -121,7 +110,7 @@ def search(
                 continue
             tried = replace(recipe, **trial.params, epochs=max(1, round(study.fidelity * recipe.epochs)))
             try:
-                judged = trial if selection == "validation" and not candidates else None
+                judged = trial if selection == "validation" else None
                 f1 = validate(labelled, added, tried, n_folds, seed, study.device, judged)
                 trial.set_user_attr("validation_f1", f1)
                 if selection == "test":
@@ -134,10 +123,8 @@ def search(
             except FloatingPointError:  # the training diverged
                 tuner.tell(trial, 0.0)
     # In the order of their ends: processes that share a storage may finish more than asked for, and read the same.
-    done = sorted(finished(), key=lambda trial: trial.datetime_complete)
-    if candidates:
-        done.sort(key=lambda trial: planned.index(trial.params))
-    trials = [_row(trial) for trial in done[:n_trials]]
+    done = sorted(tuner.get_trials(states=FINISHED), key=lambda trial: trial.datetime_complete)
+    trials = [_row(trial) for trial in done[: study.n_trials]]
     store.write(store.key(whole), Run({"identity": whole, "trials": trials}, {}))
     return pd.DataFrame(trials)
 
@@ -155,8 +142,8 @@ def tune(
     What a search at a reduced fidelity found has to beat the given recipe for all epochs too, with another seed and so
     on other folds; otherwise the given one is kept. The picks of a strategy are those of the base model with the recipe
     chosen for it. The profile is written anew after each experiment, so a stop loses none that was finished. `changes`
-    as for `load_study`. Raises ValueError for an output that is no .yaml file or an unknown experiment, otherwise what
-    `load_study` and `load` raise.
+    as for `load_study`. Raises ValueError for an output that is no .yaml file or the profile itself, and an unknown
+    experiment, otherwise what `load_study` and `prepare` raise.
     """
     unknown = set(experiments) - set(EXPERIMENTS)
     if unknown or output.suffix != ".yaml":
@@ -164,25 +151,39 @@ def tune(
             f"output is {str(output)!r}, experiments are {' '.join(experiments)}; give a file FILE.yaml and some of "
             f"{', '.join(EXPERIMENTS)}."
         )
+    if output.resolve() == profile_path(profile).resolve():
+        raise ValueError(
+            f"output is the profile {profile} itself, with which a search that was stopped goes on; give another file."
+        )
     study = load_study(profile, **changes)
-    dataset = load(study.data)
+    dataset = prepare(study)
     for experiment in experiments:
+        given = study.recipes[experiment]
         trials = search(study, dataset, experiment, storage=storage)
-        found = best(trials, study.recipes[experiment])
-        first, highest = trials["validation_f1"].iloc[0], trials["validation_f1"].max()
-        print(f"{experiment}: validation F1 {first:.4f} with the recipe given, {highest:.4f} with that found")
-        if study.fidelity < 1 and found != study.recipes[experiment]:
-            whole, pair = replace(study, fidelity=1), (study.recipes[experiment], found)
-            trials = search(whole, dataset, experiment, seed=1, storage=storage, candidates=pair)
-            found = best(trials, study.recipes[experiment])
-            given, other = trials["validation_f1"]
-            print(
-                f"for all epochs and with another seed {given:.4f} with the recipe given, {other:.4f} with that found"
-            )
+        found = best(trials, given)
+        print(f"{experiment}: validation F1 {trials['validation_f1'].max():.4f} with the best of {len(trials)} recipes")
+        if study.fidelity < 1 and found != given:
+            with_given, with_found = (_confirm(study, dataset, experiment, recipe) for recipe in (given, found))
+            print(f"for all epochs and on other folds {with_found:.4f}, and {with_given:.4f} with the recipe given")
+            found = found if with_found > with_given else given
         study = replace(study, recipes=study.recipes | {experiment: found})
         trials_each = f"{study.n_trials} trials each, by validation F1, for {study.fidelity:.0%} of the epochs"
         write_profile(output, study, f"Recipes that alkit tune found on {dataset.name}: {trials_each}.")
     return output
+
+
+def _confirm(study: Study, dataset: Dataset, experiment: str, recipe: Recipe) -> float:
+    """Validation F1 of a recipe for all its epochs, with a seed and so on folds that its search did not have."""
+    seed, n_folds = 1, N_FOLDS.get(experiment, 2)
+    tried = replace(study, recipes=study.recipes | {experiment: recipe})
+    what = {"confirmed": "validation", "n_folds": n_folds} | identity(tried, dataset, experiment, seed)
+    done = recorded(study, store.key(what))
+    if done is None:
+        labelled, added = _training_images(study, dataset, experiment, seed)
+        f1 = validate(labelled, added, recipe, n_folds, seed, study.device)
+        done = Run({"identity": what, "f1": f1}, {})
+        store.write(store.key(what), done)
+    return done.record["f1"]
 
 
 def best(trials: pd.DataFrame, recipe: Recipe) -> Recipe:
@@ -196,7 +197,9 @@ def best(trials: pd.DataFrame, recipe: Recipe) -> Recipe:
         )
     row = trials.loc[trials["validation_f1"].idxmax()]
     kinds = {field.name: field.type for field in fields(Recipe)}
-    return replace(recipe, **{name: kinds[name](row[name]) for name in space(recipe, (8, 8, 1))})
+    found = replace(recipe, **{name: kinds[name](row[name]) for name in space(recipe, (8, 8, 1))})
+    # The same recipe keeps its very numbers, 0 or 0.0, by which its runs are known.
+    return recipe if found == recipe else found
 
 
 def space(recipe: Recipe, image_shape: tuple[int, int, int]) -> dict[str, BaseDistribution]:
@@ -278,13 +281,23 @@ def _sampler(selection: str, seed: list[int]) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(seed=number, n_startup_trials=5, multivariate=True, constant_liar=False)
 
 
+def _this_process() -> list:
+    process = psutil.Process()
+    return [socket.gethostname(), process.pid, process.create_time()]
+
+
 def _running_elsewhere(tuner: optuna.Study) -> list[FrozenTrial]:
-    """The trials that other processes are at; not those of processes of this machine that have ended."""
-    here = socket.gethostname(), os.getpid()
+    """The trials that other processes are at: not those of ended ones of this machine, nor of others for over a day."""
+    here, a_day_ago = _this_process(), datetime.now() - timedelta(days=1)
     running = []
     for trial in tuner.get_trials(states=(TrialState.RUNNING,)):
-        host, process = trial.user_attrs.get("process", here)
-        if host != here[0] or (process != here[1] and psutil.pid_exists(process)):
+        host, process, created = trial.user_attrs.get("process", here)
+        if host != here[0]:
+            alive = trial.datetime_start > a_day_ago
+        else:
+            # Another process may have got the number of one that ended.
+            alive = any(each.pid == process and each.create_time() == created for each in psutil.process_iter())
+        if alive and [host, process, created] != here:
             running.append(trial)
     return running
 

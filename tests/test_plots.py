@@ -7,7 +7,7 @@ import pytest
 from alkit import plots
 from alkit.data import Part
 from alkit.samplers import SCORES
-from alkit.statistics import summary
+from alkit.statistics import paired_differences, summary
 
 
 def results(seeds):
@@ -81,6 +81,22 @@ def test_the_black_lines_are_the_intervals():
     table = results(3)
     bars = plots.comparison(table).axes[0].containers[1].lines[2][0].get_segments()
     np.testing.assert_allclose([bar[:, 1] for bar in bars], summary(table)[["low", "high"]])
+
+
+def test_beside_the_bars_stand_the_paired_differences_to_random():
+    table = results(3)
+    luck = np.array([0.02, 0.0, 0.01])
+    random = table[table["experiment"] == "entropy"].assign(experiment="random", f1=0.6 + luck)
+    table = pd.concat([random, table])
+    figure = plots.comparison(table)
+    beside = figure.axes[1]
+    expected = paired_differences(table, "random").loc[["entropy", "my_own"]]
+    (bars,) = beside.containers[0].lines[2]
+    np.testing.assert_allclose([bar[:, 1] for bar in bars.get_segments()], expected[["low", "high"]])
+    dots = next(line for line in beside.lines if line.get_label() == "one seed")
+    np.testing.assert_allclose(dots.get_ydata(), [0.08, 0.11, 0.11, -0.02, 0.01, 0.01], atol=1e-12)
+    assert "Beside it the mean difference to random: entropy 0.100 (" in figure.get_label()
+    assert len(plots.comparison(results(3)).axes) == 1  # without random there is nothing to stand there
 
 
 def test_a_curve_has_the_means_and_intervals_of_its_points():

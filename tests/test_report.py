@@ -19,7 +19,10 @@ from sklearn.datasets import load_sample_images
 
 from alkit import ROOT, publish
 from alkit import report as report_module
+from alkit import study as study_module
 from alkit.__main__ import main
+from alkit.data import load
+from alkit.profiles import load_study
 from alkit.publish import FILES
 from alkit.report import ReportError
 from alkit.study import EXPERIMENTS, results
@@ -146,12 +149,15 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
             "no class has more than 1 labelled images, but 2 folds",
         ),
         (["--profile", "too_many.yaml"], "n_query is 5000, but the pool has 1237 images"),
+        (["--profile", "replay", "--device", "cpu"], "nothing can be trained on stand-ins"),
+        (["--profile", "in_rounds.yaml"], "has n_rounds 2, but notebooks show what was asked at once"),
     ],
 )
 def test_parameters_are_checked_before_the_first_notebook(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tiny = TINY.read_text(encoding="utf-8")
     Path("too_many.yaml").write_text(tiny.replace("profile: tiny", "profile: too_many").replace(": 20", ": 5000"))
+    Path("in_rounds.yaml").write_text(tiny.replace("profile: tiny", "profile: in_rounds\nn_rounds: 2"))
     Path("torn.yaml").write_text("profile: [")
     Path("one_each.yaml").write_text(tiny.replace("profile: tiny", "profile: one_each").replace(": 60", ": 2"))
     images, labels = np.arange(40 * 64).reshape(40, 8, 8).astype(np.uint8), np.arange(40) % 2
@@ -183,6 +189,29 @@ def test_the_first_failing_cell_stops_the_report_and_is_named(code, message, tmp
         report_module.report(str(TINY), output=tmp_path / "out")
 
 
+def test_records_that_cannot_be_written_are_found_before_any_training(tmp_path, monkeypatch, capsys):
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "a file" / "records"))
+    monkeypatch.setattr(study_module, "fit", None)
+    assert main(["report", "--output", str(tmp_path / "out")]) == 2
+    assert "a file" in capsys.readouterr().err
+    study = load_study(str(TINY))
+    with pytest.raises(OSError, match="a file"):
+        study_module.run(study, load(study.data), "original_label", 0)
+
+
+def test_a_file_named_like_a_data_set_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("digits").touch()
+    given = []
+    monkeypatch.setattr(report_module, "_execute", lambda path, executed, parameters, kernel: given.append(parameters))
+    monkeypatch.setattr(report_module, "render", lambda *_, **__: "title")
+    monkeypatch.setattr(report_module, "_index", lambda pages, output: output / "index.html")
+    report_module.report("quick", output=tmp_path / "out")
+    assert given
+    assert all("data" not in parameters for parameters in given)
+
+
 def test_a_stopped_report_says_how_it_goes_on(monkeypatch, capsys):
     def stopped(*_, **__):
         raise KeyboardInterrupt
@@ -199,6 +228,13 @@ def test_a_diverged_training_and_a_missing_package_are_said_in_a_sentence(monkey
     monkeypatch.setattr(report_module, "report", diverged)
     assert main(["report"]) == 1
     assert capsys.readouterr().err == "alkit report: the training diverged\n"
+
+    def out_of_memory(*_, **__):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(report_module, "report", out_of_memory)
+    assert main(["report"]) == 1
+    assert capsys.readouterr().err == "alkit report: CUDA out of memory\n"
     monkeypatch.setitem(sys.modules, "alkit.tuning", None)
     assert main(["tune", "--output", "found.yaml"]) == 2
     assert "`python -m alkit doctor` says what to do" in capsys.readouterr().err

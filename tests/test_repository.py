@@ -60,6 +60,13 @@ def test_the_readme_names_every_notebook_and_what_it_links_exists():
     assert all((ROOT / link).exists() for link in links if "://" not in link)
 
 
+def test_commands_of_the_readme_can_be_pasted_anywhere():
+    commands = re.findall(r"^    (\S.*)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(commands) > 10
+    # Neither cmd.exe nor zsh, as macOS sets it up, takes a comment.
+    assert not [command for command in commands if "#" in command]
+
+
 def test_the_readme_shows_the_verdicts_of_the_committed_claims():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.split(VERDICTS[0])[1].split(VERDICTS[1])[0]

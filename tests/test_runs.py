@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 from dask.distributed import LocalCluster
+from joblib import parallel_config
 
+from alkit import runs as runs_module
 from alkit import store
 from alkit import study as study_module
 from alkit.runs import run_all
 from alkit.store import Run
-from alkit.study import results
+from alkit.study import identity, results
 
 EXPERIMENTS = ("original_label", "random", "entropy", "full_training_set")
 
@@ -95,8 +97,23 @@ def test_base_models_come_first_then_the_longest_run(study, digits, monkeypatch)
     def in_waves(calls):
         tasks = [arguments[2] for _, arguments, _ in calls]
         waves.append([experiment for experiment, *_ in tasks])
-        return [(task, Run({}, {})) for task in tasks]
+        return [(task, Run({"identity": identity(study, digits, *task)}, {})) for task in tasks]
 
     monkeypatch.setattr("alkit.runs._on", lambda *_: nullcontext(in_waves))
     run_all(study, digits, ("original_label", "random", "full_training_set"), jobs=4)
     assert waves == [["original_label"] * 2, ["full_training_set"] * 2 + ["random"] * 2]
+
+
+def test_a_worker_unlike_this_machine_is_named_and_its_run_kept_as_what_it_is(study, digits, records, monkeypatch):
+    def elsewhere(study, dataset, task, base):
+        task, done = compute(study, dataset, task, base)
+        return task, replace(done, record=done.record | {"precision": "fp64", "identity": {"precision": "fp64"}})
+
+    compute = runs_module._compute
+    monkeypatch.setattr(runs_module, "_compute", elsewhere)
+    with (
+        parallel_config("threading"),
+        pytest.raises(ValueError, match="A worker ran on cpu in fp64, unlike this machine"),
+    ):
+        run_all(replace(study, seeds=(0,)), digits, ("original_label",), jobs=2)
+    assert list(kept(records)) == [store.key({"precision": "fp64"})]

@@ -271,6 +271,9 @@ def test_a_profile_must_exist_and_be_whole(tmp_path):
     own.write_text(yaml.safe_dump(values))
     with pytest.raises(ValueError, match="profile: own"):
         load_study(str(own))
+    dated = tmp_path / "2026-11-24.yaml"  # YAML reads a date
+    dated.write_text(TINY.read_text(encoding="utf-8").replace("profile: tiny", "profile: 2026-11-24"))
+    assert load_study(str(dated)).profile == "2026-11-24"
     own.write_text(yaml.safe_dump(values | {"profile": "own", "n_quer": 3}))
     with pytest.raises(ValueError, match=r"unknown parameters \['n_quer'\]"):
         load_study(str(own))
@@ -361,6 +364,9 @@ def test_a_sampler_of_ones_own_is_an_experiment_and_done_again_when_it_changes(s
 
 
 def test_a_sampler_whose_text_cannot_be_read_is_refused(study, digits, monkeypatch):
+    monkeypatch.setitem(study_module.SAMPLERS, "entropy", first)
+    with pytest.raises(ValueError, match="entropy was replaced by another sampler; give yours a name of its own"):
+        run(study, digits, "entropy", 0)
     monkeypatch.setitem(study_module.SAMPLERS, "mine", partial(first))
     with pytest.raises(ValueError, match=r"mine is functools.partial.*; write a function with def"):
         run(study, digits, "mine", 0)

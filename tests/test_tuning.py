@@ -2,16 +2,18 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import optuna
 import pandas as pd
+import psutil
 import pytest
 from conftest import TINY
 from sklearn.metrics import f1_score
 
-from alkit import tuning
+from alkit import store, tuning
 from alkit.__main__ import main
 from alkit.data import split
 from alkit.profiles import load_study
@@ -168,30 +170,6 @@ def test_a_killed_search_ends_as_if_it_had_not_been(digits, study, records, tmp_
     assert best(resumed, recipe) == best(whole, recipe)
 
 
-def test_candidates_are_tried_in_their_order_and_a_kill_loses_none(digits, study, records, tmp_path, monkeypatch):
-    own = study.recipes["original_label"]
-    candidates = tuple(replace(own, learning_rate=rate, shift=shift) for rate, shift in ((0.3, 0), (0.1, 1), (0.02, 1)))
-    whole = search(study, digits, "original_label", n_folds=2, candidates=candidates)
-    assert whole["learning_rate"].tolist() == [0.3, 0.1, 0.02]
-    assert not whole["given_up"].any()
-    labelled, none = tuning._training_images(study, digits, "original_label", 0)
-    assert whole["validation_f1"].tolist() == [validate(labelled, none, each, 2, 0, "cpu") for each in candidates]
-    predict, n_fits = tuning._predict, []
-
-    def stopped(*given):
-        n_fits.append(given)
-        if len(n_fits) == 4:
-            raise KeyboardInterrupt
-        return predict(*given)
-
-    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "stopped"))
-    monkeypatch.setattr(tuning, "_predict", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        search(study, digits, "original_label", n_folds=2, candidates=candidates)
-    resumed = search(study, digits, "original_label", n_folds=2, candidates=candidates)
-    pd.testing.assert_frame_equal(resumed.drop(columns="seconds"), whole.drop(columns="seconds"))
-
-
 def finished(folder):
     try:
         (study,) = tuning.optuna.get_all_study_names(f"sqlite:///{folder / 'search.db'}")
@@ -249,17 +227,16 @@ def test_tune_writes_a_profile_with_the_recipes_it_found_and_asks_the_base_it_fo
     command = ["tune", "--profile", str(TINY), "--experiments", *names, "--trials", "4", "--fidelity", "0.5"]
     assert main([*command, "--device", "cpu", "--storage", database, "--output", str(path)]) == 0
     found = load_study(str(path))
-    study, n_searches = replace(study, n_trials=4, fidelity=0.5), 0
+    study = replace(study, n_trials=4, fidelity=0.5)
     for name in names:
         given = study.recipes[name]
         proposed = best(search(study, digits, name), given)
-        n_searches += 1 if proposed == given else 2
         parts, n_folds = tuning._training_images(study, digits, name, 1), 5 if name == "original_label" else 2
         for_all_epochs = [validate(*parts, recipe, n_folds, 1, "cpu") for recipe in (given, proposed)]
         chosen = proposed if for_all_epochs[1] > for_all_epochs[0] else given
         study = replace(study, recipes=study.recipes | {name: chosen})
     assert found == replace(study, profile="found")
-    assert len(optuna.get_all_study_names(database)) == n_searches > 2
+    assert len(optuna.get_all_study_names(database)) == 2
 
 
 @pytest.mark.parametrize("better", ["given", "found"])
@@ -267,7 +244,7 @@ def test_tune_keeps_the_given_recipe_unless_another_is_better_for_all_epochs(stu
     """Whatever is not the given recipe wins for a share of the epochs; for all epochs the one named wins."""
     given, judged = study.recipes["original_label"], []
 
-    def validated(labelled, added, recipe, n_folds, seed, device, trial):
+    def validated(labelled, added, recipe, n_folds, seed, device, trial=None):
         judged.append((recipe, seed, trial))
         own = replace(recipe, epochs=given.epochs) == given
         return float(own if recipe.epochs == given.epochs and better == "given" else not own)
@@ -279,6 +256,42 @@ def test_tune_keeps_the_given_recipe_unless_another_is_better_for_all_epochs(stu
     assert [seed for _, seed, _ in judged] == [0, 0, 0, 1, 1]
     assert judged[3] == (given, 1, None)
     assert judged[4] == (replace(judged[1][0], epochs=given.epochs), 1, None)
+    # Once more: all is read.
+    tuning.tune(tmp_path / "found.yaml", str(TINY), experiments=("original_label",), n_trials=3, fidelity=0.5)
+    assert len(judged) == 5
+
+
+def test_a_recipe_that_is_kept_keeps_the_name_of_its_runs(study):
+    given = replace(study.recipes["original_label"], colour=0)
+    row = {name: getattr(given, name) for name in space(given, (8, 8, 1))} | {"validation_f1": 0.5, "colour": 0.0}
+    assert store.key(asdict(best(pd.DataFrame([row]), given))) == store.key(asdict(given))
+
+
+def test_a_trial_runs_elsewhere_if_its_process_is_there_or_it_began_on_another_host_today(tmp_path):
+    tuner = optuna.create_study(storage=f"sqlite:///{tmp_path / 'shared.db'}")
+    host, process, created = tuning._this_process()
+    parent, today = psutil.Process(process).parent(), datetime.now()
+    trials = [
+        ((host, process, created), today),
+        ((host, parent.pid, parent.create_time()), today),
+        ((host, parent.pid, parent.create_time() - 9), today),
+        ((host, 2**22 + 1, created), today),
+        (("another", 1, 0.0), today),
+        (("another", 1, 0.0), today - timedelta(days=2)),
+    ]
+    for number, (name, began) in enumerate(trials):
+        attributes = {"process": name, "number": number}
+        trial = optuna.trial.create_trial(state=tuning.TrialState.RUNNING, user_attrs=attributes)
+        trial.datetime_start = began
+        tuner.add_trial(trial)
+    assert [trial.user_attrs["number"] for trial in tuning._running_elsewhere(tuner)] == [1, 4]
+
+
+def test_tune_does_not_write_over_the_profile_that_it_reads(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY.read_text(encoding="utf-8"))
+    with pytest.raises(ValueError, match="with which a search that was stopped goes on; give another file"):
+        tuning.tune(path, str(path))
 
 
 @pytest.mark.parametrize(("output", "experiments"), [("found.txt", ("random",)), ("found.yaml", ("rnadom",))])
@@ -311,32 +324,6 @@ def test_a_search_reads_the_trials_that_ended_first(digits, study, tmp_path):
         trial.set_user_attr("validation_f1", f1)
         tuner.tell(trial, f1)
     assert trials_of(study, digits, "original_label", 2, storage=url)["validation_f1"].iloc[-1] == 0.7
-
-
-def test_candidates_come_back_in_their_order_whatever_other_processes_finished(digits, study, tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'shared.db'}"
-    own = study.recipes["original_label"]
-    options = {"storage": url, "candidates": (own, replace(own, learning_rate=0.02), replace(own, learning_rate=0.5))}
-    predict = tuning._predict
-
-    def stopped(*given):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tuning, "_predict", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        search(study, digits, "original_label", **options)
-    monkeypatch.setattr(tuning, "_predict", predict)
-    (name,) = tuning.optuna.get_all_study_names(url)
-    tuner = tuning.optuna.load_study(study_name=name, storage=url)
-    ranges = space(own, (8, 8, 1))
-    for rate, f1 in ((0.1, 1.0), (0.5, 0.3), (0.02, 0.2)):
-        tuner.enqueue_trial({each: getattr(own, each) for each in ranges} | {"learning_rate": rate})
-        trial = tuner.ask(ranges)
-        trial.set_user_attr("validation_f1", f1)
-        tuner.tell(trial, f1)
-    trials = search(study, digits, "original_label", **options)
-    assert trials["learning_rate"].tolist() == [own.learning_rate, 0.02, 0.5]
-    assert trials["validation_f1"].tolist()[1:] == [0.2, 0.3]
 
 
 def test_folds_without_images_and_a_storage_that_is_none_are_refused(digits, study):
