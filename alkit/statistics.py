@@ -229,7 +229,7 @@ def _undecided(n: int, needed: float) -> str:
     verdict = f"cannot tell with {n} seed{'s' * (n > 1)}"
     if np.isfinite(needed):
         return f"{verdict}: {max(needed, n + 1):,.0f} would be needed"
-    return f"{verdict}, nor with more, if the mean stays: other test images are needed" if n > 1 else verdict
+    return f"{verdict}; if the mean stays, it takes more test images too" if n > 1 else verdict
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int = 15) -> float:

@@ -403,7 +403,7 @@ def test_one_seed_can_tell_nothing():
 def test_noise_of_the_test_set_can_take_a_verdict_back():
     results = study_with(np.array([0.12, 0.121, 0.119]))
     rows = claims(results, {("least_certainty", "random"): 0.02}).set_index("claim")
-    verdict = "cannot tell with 3 seeds, nor with more, if the mean stays: other test images are needed"
+    verdict = "cannot tell with 3 seeds; if the mean stays, it takes more test images too"
     assert rows.loc["least_certainty beats random", "verdict"] == verdict
 
 
