@@ -66,7 +66,7 @@ def search(
     own = {name: getattr(recipe, name) for name in ranges}
     if done := recorded(study, store.key(whole)):
         return pd.DataFrame(done.record["trials"])
-    store.folder().mkdir(parents=True, exist_ok=True)
+    store.check()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     url = storage or f"sqlite:///{store.folder() / 'search.db'}"
     try:
