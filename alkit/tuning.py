@@ -1,10 +1,7 @@
 """The hyper-parameter search: Optuna proposes recipes, cross-validation on the labelled images judges them."""
 
-import io
 import socket
 import sys
-import warnings
-from contextlib import redirect_stdout
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,18 +11,16 @@ import optuna
 import pandas as pd
 import psutil
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, Trial, TrialState
-from sklearn.metrics import f1_score
-from sklearn.model_selection import StratifiedKFold
+from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from alkit import store
-from alkit.data import Dataset, Part, check_folds, split
+from alkit.data import Dataset, check_folds, split
 from alkit.profiles import load_study, profile_path, write_profile
 from alkit.recipe import Recipe
 from alkit.store import Run
-from alkit.study import EXPERIMENTS, Study, identity, prepare, recorded, run
-from alkit.training import fit, predict_proba
+from alkit.study import EXPERIMENTS, Study, identity, prepare, recorded
+from alkit.validation import score, training_images, validate
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 N_FOLDS = {"original_label": 5}  # of the others 2: their added images train in each fold, which takes longer
@@ -82,7 +77,7 @@ def search(
         raise ValueError(
             f"storage is {url!r} ({problem}); give the URL of a database, such as sqlite:///trials.db."
         ) from error
-    labelled, added = _training_images(study, dataset, experiment, seed)
+    labelled, added = training_images(study, dataset, experiment, seed)
     clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
     options = {
         "unit": "trial",
@@ -114,8 +109,7 @@ def search(
                 f1 = validate(labelled, added, tried, n_folds, seed, study.device, judged)
                 trial.set_user_attr("validation_f1", f1)
                 if selection == "test":
-                    predicted = _predict(labelled + added, dataset.test, tried, seed, study.device)
-                    f1 = float(f1_score(dataset.test.labels, predicted, average="macro"))
+                    f1 = score(labelled + added, dataset.test, tried, seed, study.device)
                     trial.set_user_attr("test_f1", f1)
                 tuner.tell(trial, f1)
             except optuna.TrialPruned:
@@ -179,7 +173,7 @@ def _confirm(study: Study, dataset: Dataset, experiment: str, recipe: Recipe) ->
     what = {"confirmed": "validation", "n_folds": n_folds} | identity(tried, dataset, experiment, seed)
     done = recorded(study, store.key(what))
     if done is None:
-        labelled, added = _training_images(study, dataset, experiment, seed)
+        labelled, added = training_images(study, dataset, experiment, seed)
         f1 = validate(labelled, added, recipe, n_folds, seed, study.device)
         done = Run({"identity": what, "f1": f1}, {})
         store.write(store.key(what), done)
@@ -222,56 +216,6 @@ def space(recipe: Recipe, image_shape: tuple[int, int, int]) -> dict[str, BaseDi
         own = getattr(recipe, name)
         distributions[name] = kind(min(low, own), max(high, own), log=name in ("batch_size", "learning_rate"))
     return distributions
-
-
-def validate(
-    labelled: Part,
-    added: Part,
-    recipe: Recipe,
-    n_folds: int,
-    seed: int,
-    device: str = "auto",
-    trial: Trial | None = None,
-) -> float:
-    """Macro F1 on the labelled images, each predicted by a network that was trained without its fold, but on all added.
-
-    A `trial` is told the F1 after each fold. Raises optuna.TrialPruned if it is to be given up.
-    """
-    predicted = np.empty_like(labelled.labels)
-    done = np.empty(0, np.int64)
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class with fewer images than folds is in some of them only, which does no harm.
-        warnings.simplefilter("ignore", UserWarning)
-        split_up = list(folds.split(labelled.labels, labelled.labels))
-    for fold, (others, held_out) in enumerate(split_up):
-        predicted[held_out] = _predict(labelled[others] + added, labelled[held_out], recipe, seed, device)
-        done = np.concatenate([done, held_out])
-        f1 = f1_score(labelled.labels[done], predicted[done], average="macro")
-        if trial:
-            trial.report(f1, fold)
-            if fold + 1 < n_folds and trial.should_prune():
-                raise optuna.TrialPruned
-    return float(f1)
-
-
-def _predict(train: Part, images: Part, recipe: Recipe, seed: int, device: str) -> np.ndarray:
-    n_classes = int(max(train.labels.max(), images.labels.max())) + 1
-    # The search has a progress bar; one within the other would spoil both.
-    with redirect_stdout(io.StringIO()):
-        model = fit(train.images, train.labels, recipe, seed, device, n_classes=n_classes)
-        return predict_proba(model, images.images, **recipe.views()).argmax(1)
-
-
-def _training_images(study: Study, dataset: Dataset, experiment: str, seed: int) -> tuple[Part, Part]:
-    """The labelled images, and what the experiment adds to them."""
-    parts = split(dataset, study.n_labelled)
-    if experiment == "full_training_set":
-        return parts.labelled, parts.pool
-    picks = np.empty(0, np.int64)
-    if experiment != "original_label":
-        picks = run(study, dataset, experiment, seed).arrays["picks"]
-    return parts.labelled, parts.pool[picks]
 
 
 def _sampler(selection: str, seed: list[int]) -> optuna.samplers.BaseSampler:

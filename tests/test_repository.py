@@ -13,8 +13,8 @@ from alkit.publish import VERDICTS, verdicts
 
 # From the bottom up: a module may import those before it.
 LAYERS = (
-    "data recipe optimizer augmentation network training samplers store study profiles runs tuning statistics plots "
-    "browser checks exercises pages publish report course doctor __main__"
+    "data recipe optimizer augmentation network training samplers store study profiles runs validation tuning "
+    "statistics plots browser checks exercises pages publish report course doctor __main__"
 ).split()
 
 

@@ -13,13 +13,15 @@ import pytest
 from conftest import TINY
 from sklearn.metrics import f1_score
 
-from alkit import store, tuning
+from alkit import store, tuning, validation
 from alkit.__main__ import main
 from alkit.data import split
 from alkit.profiles import load_study
 from alkit.recipe import Recipe
 from alkit.study import run
-from alkit.tuning import best, search, space, validate
+from alkit.training import fit, predict_proba
+from alkit.tuning import best, search, space
+from alkit.validation import training_images, validate
 
 SEARCH = """
 import sys
@@ -34,14 +36,14 @@ search(study, load("digits"), sys.argv[2], storage=storage)
 # As kill -9 would, in the middle of a trial.
 KILLED = """
 import os
-from alkit import tuning
-fitted, predict = [], tuning._predict
+from alkit import validation
+fitted, predict = [], validation._predict
 def killed(*given):
     fitted.append(given)
     if len(fitted) > N_FITS:
         os.kill(os.getpid(), 9)
     return predict(*given)
-tuning._predict = killed
+validation._predict = killed
 """
 
 
@@ -56,13 +58,13 @@ def searching(experiment, n_trials, *storage):
 @pytest.fixture
 def seen(monkeypatch):
     """The training images and the predicted images of every fit."""
-    seen, predict = [], tuning._predict
+    seen, predict = [], validation._predict
 
     def watched(train, images, *arguments):
         seen.append((train, images))
         return predict(train, images, *arguments)
 
-    monkeypatch.setattr(tuning, "_predict", watched)
+    monkeypatch.setattr(validation, "_predict", watched)
     return seen
 
 
@@ -82,8 +84,8 @@ def test_folds_of_the_labelled_validate_and_picks_only_train(digits, study, seen
         where = [
             next(i for i, image in enumerate(parts.labelled.images) if (image == one).all()) for one in held_out.images
         ]
-        model = tuning.fit(train.images, train.labels, study.recipes["random"], 0, n_classes=10)
-        predicted[where] = tuning.predict_proba(model, held_out.images, shift=1).argmax(1)
+        model = fit(train.images, train.labels, study.recipes["random"], 0, n_classes=10)
+        predicted[where] = predict_proba(model, held_out.images, shift=1).argmax(1)
     assert same(parts.labelled, *[held_out for _, held_out in seen])
     assert f1 == pytest.approx(f1_score(parts.labelled.labels, predicted, average="macro"))
 
@@ -125,14 +127,14 @@ def test_the_own_recipe_comes_first_and_the_best_is_found_again(digits, study):
     assert (chosen.epochs, chosen.width, chosen.flip) == (own.epochs, own.width, own.flip)
     assert (chosen.batch_size, chosen.learning_rate) == (row["batch_size"], row["learning_rate"])
     assert type(chosen.batch_size) is int
-    parts = tuning._training_images(study, digits, "original_label", 0)
+    parts = training_images(study, digits, "original_label", 0)
     assert validate(*parts, chosen, 5, 0, "cpu") == row["validation_f1"]
 
 
 def test_fewer_epochs_search_for_a_recipe_with_all_of_them(digits, study, monkeypatch):
     recipe = replace(study.recipes["original_label"], epochs=8)
-    study, epochs, predict = replace(study, recipes=study.recipes | {"original_label": recipe}), [], tuning._predict
-    monkeypatch.setattr(tuning, "_predict", lambda *given: epochs.append(given[2].epochs) or predict(*given))
+    study, epochs, predict = replace(study, recipes=study.recipes | {"original_label": recipe}), [], validation._predict
+    monkeypatch.setattr(validation, "_predict", lambda *given: epochs.append(given[2].epochs) or predict(*given))
     assert best(trials_of(replace(study, fidelity=0.25), digits, "original_label", 1), recipe).epochs == 8
     assert set(epochs) == {2}
 
@@ -141,7 +143,7 @@ def test_a_diverged_trial_scores_nothing_and_the_search_goes_on(digits, study, m
     def diverged(*_):
         raise FloatingPointError
 
-    monkeypatch.setattr(tuning, "_predict", diverged)
+    monkeypatch.setattr(validation, "_predict", diverged)
     trials = trials_of(study, digits, "original_label", 2)
     assert len(trials) == 2
     assert trials["validation_f1"].isna().all()
@@ -150,7 +152,7 @@ def test_a_diverged_trial_scores_nothing_and_the_search_goes_on(digits, study, m
 
 def test_what_is_worse_than_the_median_is_given_up(digits, study, monkeypatch):
     scores = iter([1.0] * 5 * 5 + [0.0] * 100)
-    monkeypatch.setattr(tuning, "f1_score", lambda *_, **__: next(scores))
+    monkeypatch.setattr(validation, "f1_score", lambda *_, **__: next(scores))
     trials = trials_of(study, digits, "original_label", 7)
     assert trials["given_up"].tolist() == [False] * 5 + [True] * 2
     assert trials["validation_f1"].isna().tolist() == trials["given_up"].tolist()
@@ -203,7 +205,7 @@ def test_what_a_search_was_told_is_part_of_its_name(digits, study):
 def test_the_test_f1_of_a_trial_is_that_of_a_network_with_all_labelled_images(digits, study):
     trials = trials_of(study, digits, "original_label", 1, selection="test", n_folds=2)
     recipe, labelled = best(trials, study.recipes["original_label"]), split(digits, 60).labelled
-    predicted = tuning._predict(labelled, digits.test, recipe, 0, "cpu")
+    predicted = validation._predict(labelled, digits.test, recipe, 0, "cpu")
     assert trials["test_f1"][0] == pytest.approx(f1_score(digits.test.labels, predicted, average="macro"))
 
 
@@ -231,7 +233,7 @@ def test_tune_writes_a_profile_with_the_recipes_it_found_and_asks_the_base_it_fo
     for name in names:
         given = study.recipes[name]
         proposed = best(search(study, digits, name), given)
-        parts, n_folds = tuning._training_images(study, digits, name, 1), 5 if name == "original_label" else 2
+        parts, n_folds = training_images(study, digits, name, 1), 5 if name == "original_label" else 2
         for_all_epochs = [validate(*parts, recipe, n_folds, 1, "cpu") for recipe in (given, proposed)]
         chosen = proposed if for_all_epochs[1] > for_all_epochs[0] else given
         study = replace(study, recipes=study.recipes | {name: chosen})
