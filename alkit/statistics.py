@@ -92,6 +92,17 @@ def seeds_needed(
     return float(numbers[place]) if place < len(numbers) else np.inf
 
 
+def seeds_for_width(std: float, half_width: float, test_noise: float = 0.0) -> float:
+    """How many seeds it takes until the 95 % interval of a mean reaches no further than `half_width` to either side.
+
+    If `std`, the spread of the seeds seen so far, stays; `test_noise` as for `seeds_needed`. NaN where std is NaN,
+    infinity where 100,000 seeds are not enough: the test images alone may move the mean as far.
+    """
+    numbers = range(2, 100_001)
+    place = bisect_left(numbers, True, key=lambda n: _half_width(std, n, test_noise, 0.05) <= half_width)
+    return np.nan if np.isnan(std) else float(numbers[place]) if place < len(numbers) else np.inf
+
+
 def noise_of_test_set(labels: np.ndarray, predicted: np.ndarray, baseline: np.ndarray | None = None) -> float:
     """The standard deviation of mean macro F1 that other test images would cause, whatever the number of runs.
 

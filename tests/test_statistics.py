@@ -20,6 +20,7 @@ from alkit.statistics import (
     noise_of_test_set,
     orders_differ,
     paired_differences,
+    seeds_for_width,
     seeds_needed,
     summary,
 )
@@ -230,6 +231,16 @@ def test_seeds_needed_of_a_textbook_case_and_at_the_ends():
     assert seeds_needed(1e-9, 1.0) == np.inf
     assert seeds_needed(0.1, 0.0) == 2
     assert np.isnan(seeds_needed(0.1, np.nan))
+
+
+def test_seeds_for_a_width_by_hand_and_at_the_ends():
+    # Student's t: 2.7764 * 0.006 / sqrt(5) = 0.00745; 2.5706 * 0.006 / sqrt(6) = 0.00630.
+    assert seeds_for_width(0.006, 0.007) == 6
+    # With noise of 0.002: sqrt(0.00630² + (1.96 * 0.002)²) = 0.0074; 2.4469 * 0.006 / sqrt(7) = 0.00555: 0.0068.
+    assert seeds_for_width(0.006, 0.007, 0.002) == 7
+    assert seeds_for_width(0.006, 0.007, 0.0036) == np.inf
+    assert seeds_for_width(0.0, 0.007) == 2
+    assert np.isnan(seeds_for_width(np.nan, 0.007))
 
 
 @pytest.mark.parametrize(("mean", "std"), [(0.12, 0.02), (0.13, 0.02), (0.09, 0.01), (0.15, 0.015)])
