@@ -33,7 +33,7 @@ def slides(profile: str = "quick", output: Path | None = None) -> Path:
     executed = sorted((ROOT / "reports" / name / "notebooks").glob("[0-9]*.ipynb"))
     if not executed:
         raise FileNotFoundError(
-            f"profile is {profile!r}, but it has no report yet; run `alkit report --profile {profile}`."
+            f"profile is {profile!r}, but reports/{name} has no report; run `alkit report --profile {profile}`."
         )
     output = output or ROOT / "reports" / name / "slides"
     output.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,6 @@ STYLE = """<style>
   .kit-table table { width: max-content !important; max-width: max(100%, 56rem); margin-left: 0 !important; }
   .highlight pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
   .jp-RenderedText pre { word-break: normal !important; overflow-wrap: anywhere; }
-  .anchor-link { display: none; }
   @media (max-width: 600px) { body.jp-Notebook, main { padding: 0 0.3rem; } .jp-Collapser { display: none; } }
   @media print { .kit-links { display: none; } .jp-Cell { break-inside: avoid; } .kit-table table { max-width: 100%; } }
 </style>"""
@@ -80,9 +79,10 @@ def render(
     title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
     notebook.metadata.title = title
     notebook.metadata.pop("widgets", None)
-    exporter = HTMLExporter(exclude_input=not show_code, exclude_input_prompt=True, exclude_output_prompt=True)
-    exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = ""
-    exporter.mermaid_js_url = exporter.mermaid_layout_elk_js_url = ""
+    exporter = HTMLExporter(
+        exclude_input=not show_code, exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True,
+        mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", mermaid_layout_elk_js_url="",
+    )  # fmt: skip
     html = exporter.from_notebook_node(notebook)[0].replace('<script src=""></script>', "")
     html = html.replace("</head>", f"{STYLE}\n</head>", 1).replace("<main>", f"{before}<main>", 1)
     html = html.replace("</main>", f"</main>{after}", 1)

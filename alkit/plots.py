@@ -132,8 +132,7 @@ def class_bars(counts: pd.DataFrame) -> Figure:
     shown = counts.loc[counts.sum(axis=1).nlargest(30).index] if len(counts) > 30 else counts
     shown.plot.barh(ax=axes, width=0.8, edgecolor="white")
     for bars, hatch in zip(axes.containers, HATCHES, strict=False):
-        for bar in bars:
-            bar.set_hatch(hatch)
+        plt.setp(bars.patches, hatch=hatch)
     axes.invert_yaxis()
     axes.set(xlabel="images", ylabel="class" if shown is counts else "class (the 30 with most images)")
     axes.legend()
@@ -182,9 +181,8 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
 def bars(values: pd.Series, label: str) -> Figure:
     """A horizontal bar a value, with its number; `label` says what the numbers are."""
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.45 * len(values)), layout="constrained")
-    drawn = axes.barh(values.index, values, color=COLOURS[: len(values)], edgecolor="white")
-    for bar, hatch in zip(drawn, HATCHES, strict=False):
-        bar.set_hatch(hatch)
+    colours, hatches = COLOURS[: len(values)], HATCHES[: len(values)]
+    drawn = axes.barh(values.index, values, color=colours, hatch=hatches, edgecolor="white")
     axes.bar_label(drawn, fmt=" %.4f")
     axes.invert_yaxis()
     axes.margins(x=0.15)

@@ -63,7 +63,7 @@ def publish_runs(study: Study, dataset: Dataset) -> None:
 
 def verdicts(claims: pd.DataFrame) -> str:
     """The claims as a table in Markdown: claim, the report's figure, ours with its interval, verdict; what it is of."""
-    lines = ["| claim of the report | its figure | ours (95 % interval) | verdict |", "|---|---|---|---|"]
+    lines = ["| claim of the report | in the report | ours (95 % interval) | verdict |", "|---|---|---|---|"]
     for row in claims.itertuples():
         ours = f"{row.ours:z.3f}" + (f" ({row.low:z.3f} to {row.high:z.3f})" if pd.notna(row.low) else "")
         lines.append(f"| `{row.claim.replace(' ', '` ', 1)} | {row.report:.3f} | {ours} | {row.verdict} |")

@@ -13,7 +13,7 @@ from jupyter_client import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from papermill.exceptions import PapermillExecutionError
 
-from alkit import ROOT, plots
+from alkit import ROOT, plots, store
 from alkit.pages import navigation, render
 from alkit.profiles import load_study
 from alkit.publish import FILES, publish_report, verdicts
@@ -57,6 +57,8 @@ def report(
         raise ValueError(
             f"publish is given with profile {profile}, which reads what is published; give one that trains."
         )
+    if publish and store.folder().resolve() == store.PUBLISHED.resolve():
+        raise ValueError(f"ALKIT_RECORDS is {store.PUBLISHED}, which publish writes anew; name another folder.")
     dataset = prepare(study)
     if jobs != 1 or cluster:
         run_all(study, dataset, jobs=jobs, cluster=cluster)

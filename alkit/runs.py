@@ -1,17 +1,16 @@
 """All runs of a study, several at a time: in processes of this machine, or on a cluster."""
 
 import io
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
 from joblib import Parallel, delayed, parallel_config
-from tqdm import tqdm
 
 from alkit import store
 from alkit.data import Dataset
 from alkit.store import Run
 from alkit.study import EXPERIMENTS, Study, before, compute, identity, recorded, rounds, run
+from alkit.training import progress_bar
 
 Task = tuple[str, int, int | None]  # experiment, seed, round
 
@@ -45,7 +44,7 @@ def run_all(
             names[task] = store.key(identity(study, dataset, *task))
             task = _asked(study, task)
     waiting = [task for task, name in names.items() if recorded(study, name) is None]
-    with tqdm(total=len(names), initial=len(names) - len(waiting), desc="runs", unit="run", file=sys.stdout) as bar:
+    with progress_bar(len(names), "runs", "run", initial=len(names) - len(waiting)) as bar:
         if jobs == 1 and not cluster:
             for task in waiting:
                 run(study, dataset, *task)

@@ -116,8 +116,9 @@ def noise_of_test_set(labels: np.ndarray, predicted: np.ndarray, baseline: np.nd
 
     def f1(row, weights):
         right = np.bincount(labels, weights * (row == labels), n_classes)
-        named = np.bincount(row, weights, n_classes)[:n_classes]
-        return (2 * right / np.maximum(np.bincount(labels, weights, n_classes) + named, 1)).mean()
+        either = np.bincount(labels, weights, n_classes) + np.bincount(row, weights, n_classes)[:n_classes]
+        # As scikit-learn does, without the classes that neither the labels nor the predictions have.
+        return (2 * right[either > 0] / either[either > 0]).mean()
 
     values = np.empty((1000, len(predicted)))
     for drawn in values:
@@ -162,10 +163,13 @@ def flattery(trials: pd.DataFrame) -> pd.DataFrame:
     """What choosing on the test set adds: test F1 of the trial to be chosen among n, for n from 1 to all.
 
     `trials` has the columns test_f1 and validation_f1, a row a trial, drawn independently. Index `n_trials`; columns
-    `chosen on test` and `chosen on validation`, each the mean over all subsets of n trials, computed exactly.
+    `chosen on test` and `chosen on validation`, each the mean over all subsets of n trials, computed exactly. Trials
+    without both scores are left out; raises ValueError if no trial has them.
     """
     scored = trials.dropna(subset=["test_f1", "validation_f1"])
     n = len(scored)
+    if not n:
+        raise ValueError(f"None of {len(trials)} trials has both scores, for their training diverged; try more trials.")
     rows = {}
     for size in range(1, n + 1):
         # How probable it is that the trial of rank i, from 0, is the best of a random subset.
@@ -240,7 +244,7 @@ def _undecided(n: int, needed: float) -> str:
     verdict = f"cannot tell with {n} seed{'s' * (n > 1)}"
     if np.isfinite(needed):
         return f"{verdict}: {max(needed, n + 1):,.0f} would be needed"
-    return f"{verdict}; if the mean stays, it takes more test images too" if n > 1 else verdict
+    return f"{verdict}: it takes more test images too" if n > 1 else verdict
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, n_bins: int = 15) -> float:

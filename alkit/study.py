@@ -208,11 +208,11 @@ def compute(
     n_classes = len(dataset.class_names)
     model = fit(
         train.images, train.labels, recipe, seed, study.device,
-        n_classes=n_classes, precision=precision, progress=f"{experiment}, seed {seed}",
+        n_classes=n_classes, progress=f"{experiment}, seed {seed}",
     )  # fmt: skip
     if experiment == "original_label" or (experiment in SAMPLERS and number < study.n_rounds):
-        arrays["pool_probabilities"] = predict_proba(model, parts.pool.images, precision=precision)
-    arrays["test_probabilities"] = predict_proba(model, parts.test.images, precision=precision, **recipe.views())
+        arrays["pool_probabilities"] = predict_proba(model, parts.pool.images)
+    arrays["test_probabilities"] = predict_proba(model, parts.test.images, **recipe.views())
     predicted = arrays["test_probabilities"].argmax(1)
     record = {
         "experiment": experiment,

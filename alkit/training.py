@@ -100,7 +100,7 @@ def fit(
     loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     generator = torch.Generator().manual_seed(seed)
     model.train()
-    with _bar(n_steps, progress) as bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
+    with progress_bar(n_steps, progress) as bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         for _ in range(recipe.epochs):
             for batch, targets in augmented_batches(images, labels, n_batches, recipe, generator):
                 with _mixed(chosen, precision):
@@ -127,17 +127,15 @@ def predict_proba(
 
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
     (at half the weight together) of images moved that many pixels up and left, and down and right.
-    At most 64 MB of images, or one batch, are on the model's device at a time, so the array may be a memory map larger
-    than memory.
+    One batch of images is on the model's device at a time, so the array may be a memory map larger than memory.
     Raises FloatingPointError if the model gives anything but finite numbers.
     """
-    n_classes = model.classifier.out_features
 
     def output(features):
         # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
         return model.classifier(features).softmax(1)
 
-    probabilities = _predict(model, images, output, n_classes, flip, shift, precision, batch_size)
+    probabilities = _predict(model, images, output, flip, shift, precision, batch_size)
     if not np.isfinite(probabilities).all():
         raise FloatingPointError("The network predicts NaN: its training diverged; lower recipe.learning_rate.")
     return probabilities
@@ -145,14 +143,13 @@ def predict_proba(
 
 def predict_features(model: Network, images: np.ndarray, *, precision: str | None = None) -> np.ndarray:
     """Return what the last layer sees of each image as it is, (N, D) float32; in bounded memory, as `predict_proba`."""
-    return _predict(model, images, lambda features: features, model.classifier.in_features, False, 0, precision, 500)
+    return _predict(model, images, lambda features: features, False, 0, precision, 500)
 
 
 def _predict(
     model: Network,
     images: np.ndarray,
     output: Callable[[torch.Tensor], torch.Tensor],
-    n_outputs: int,
     flip: bool,
     shift: int,
     precision: str | None,
@@ -160,21 +157,17 @@ def _predict(
 ) -> np.ndarray:
     device = model.classifier.weight.device
     precision = precision or choose_precision(device)
-    in_chunk = max(1, 2**26 // max(1, images[:1].nbytes) // batch_size) * batch_size
-    predicted = np.empty((len(images), n_outputs), np.float32)
-    with torch.inference_mode(), _bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
-        for start in range(0, len(images), in_chunk):
-            chunk = send(torch.tensor(images[start : start + in_chunk]), device).permute(0, 3, 1, 2)
-            outputs = []
-            for batch in chunk.split(batch_size):
-                with _mixed(device, precision):
-                    # The last layer is linear: the mean of the features gives the mean of the logits.
-                    views = _views(batch, flip, shift)
-                    features = sum(weight * model.features(view).float() for weight, view in views)
-                outputs.append(output(features))
-                bar.update()
-            predicted[start : start + in_chunk] = torch.cat(outputs).cpu().numpy()
-    return predicted
+    outputs = []
+    with torch.inference_mode(), progress_bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
+        for start in range(0, max(1, len(images)), batch_size):
+            batch = send(torch.tensor(images[start : start + batch_size]), device).permute(0, 3, 1, 2)
+            with _mixed(device, precision):
+                # The last layer is linear: the mean of the features gives the mean of the logits.
+                views = _views(batch, flip, shift)
+                features = sum(weight * model.features(view).float() for weight, view in views)
+            outputs.append(output(features))
+            bar.update()
+        return torch.cat(outputs).cpu().numpy()
 
 
 def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, torch.Tensor]]:
@@ -198,10 +191,11 @@ def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> N
     return model
 
 
+def progress_bar(total: int, text: str, unit: str = "step", **options) -> tqdm:
+    """A bar that leaves nothing behind; `options` as tqdm has them."""
+    # To standard output: notebooks show standard error on a red ground.
+    return tqdm(total=total, desc=text, unit=unit, file=sys.stdout, leave=False, ascii=True, **options)
+
+
 def _mixed(device: torch.device, precision: str) -> AbstractContextManager:
     return nullcontext() if precision == "fp32" else torch.autocast(device.type, PRECISIONS[precision])
-
-
-def _bar(total: int, description: str, delay: float = 0) -> tqdm:
-    # To standard output: notebooks show standard error on a red ground.
-    return tqdm(total=total, desc=description, unit="step", file=sys.stdout, leave=False, ascii=True, delay=delay)

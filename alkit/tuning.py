@@ -1,18 +1,13 @@
 """The hyper-parameter search: Optuna proposes recipes, cross-validation on the labelled images judges them."""
 
-import socket
-import sys
 from dataclasses import fields, replace
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pandas as pd
-import psutil
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
-from tqdm import tqdm
 
 from alkit import store
 from alkit.data import Dataset, check_folds, split
@@ -20,6 +15,7 @@ from alkit.profiles import load_study, profile_path, write_profile
 from alkit.recipe import Recipe
 from alkit.store import Run
 from alkit.study import EXPERIMENTS, Study, identity, prepare, recorded
+from alkit.training import progress_bar
 from alkit.validation import score, training_images, validate
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -45,7 +41,8 @@ def search(
     estimator of validation F1 and never looks at the test set. "test" draws recipes at random and scores each by both:
     it is there to measure what choosing on the test set adds. n_folds: into how many parts the labelled images are
     split, each of which validates once; 5 for original_label and 2 for the others, whose added images only ever train.
-    storage: a database URL that Optuna takes, which several machines may share; a file among the records unless given.
+    storage: a database URL that Optuna takes, which several processes may share, each proposing at random; a file among
+    the records, for one process, unless given.
     Raises ValueError for another selection, for a storage that cannot be used, and where no class has as many labelled
     images as there are folds.
     """
@@ -78,31 +75,17 @@ def search(
             f"storage is {url!r} ({problem}); give the URL of a database, such as sqlite:///trials.db."
         ) from error
     labelled, added = training_images(study, dataset, experiment, seed)
-    clashes, finished = 0, len(tuner.get_trials(states=FINISHED))
-    options = {
-        "unit": "trial",
-        "file": sys.stdout,
-        "leave": False,
-        "ascii": True,
-        "disable": finished >= study.n_trials,
-    }
-    with tqdm(total=study.n_trials, initial=finished, desc=f"search, {experiment}", **options) as bar:
-        while (n := len(tuner.get_trials(states=FINISHED))) < study.n_trials:
+    finished = len(tuner.get_trials(states=FINISHED))
+    with progress_bar(study.n_trials, f"search, {experiment}", "trial", initial=finished) as bar:
+        while (n := len(done := tuner.get_trials(states=FINISHED))) < study.n_trials:
             bar.update(n - bar.n)
-            elsewhere = _running_elsewhere(tuner)
-            begun = [trial.params for trial in [*tuner.get_trials(states=FINISHED), *elsewhere]]
             waiting = tuner.get_trials(states=(TrialState.WAITING,))
-            if selection == "validation" and own not in begun and not waiting:
+            if selection == "validation" and not waiting and own not in [trial.params for trial in done]:
                 tuner.enqueue_trial(own)
-            # A proposal follows from the finished trials and this seed alone, whatever was interrupted before.
-            tuner.sampler = _sampler(selection, [seed, n, len(elsewhere), clashes])
+            # Alone, a proposal follows from the finished trials and the seed, whatever was interrupted before; of
+            # processes that share a storage, each needs its own.
+            tuner.sampler = _sampler(selection, None if storage else [seed, n, 0, 0])
             trial = tuner.ask(ranges)
-            trial.set_user_attr("process", _this_process())
-            if any(other.params == trial.params for other in _running_elsewhere(tuner)):
-                # Two processes asked at the same moment.
-                tuner.tell(trial, state=TrialState.FAIL)
-                clashes += trial.number
-                continue
             tried = replace(recipe, **trial.params, epochs=max(1, round(study.fidelity * recipe.epochs)))
             try:
                 judged = trial if selection == "validation" else None
@@ -218,32 +201,11 @@ def space(recipe: Recipe, image_shape: tuple[int, int, int]) -> dict[str, BaseDi
     return distributions
 
 
-def _sampler(selection: str, seed: list[int]) -> optuna.samplers.BaseSampler:
+def _sampler(selection: str, seed: list[int] | None) -> optuna.samplers.BaseSampler:
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
     if selection == "test":
         return optuna.samplers.RandomSampler(number)
-    return optuna.samplers.TPESampler(seed=number, n_startup_trials=5, multivariate=True, constant_liar=False)
-
-
-def _this_process() -> list:
-    process = psutil.Process()
-    return [socket.gethostname(), process.pid, process.create_time()]
-
-
-def _running_elsewhere(tuner: optuna.Study) -> list[FrozenTrial]:
-    """The trials that other processes are at: not those of ended ones of this machine, nor of others for over a day."""
-    here, a_day_ago = _this_process(), datetime.now() - timedelta(days=1)
-    running = []
-    for trial in tuner.get_trials(states=(TrialState.RUNNING,)):
-        host, process, created = trial.user_attrs.get("process", here)
-        if host != here[0]:
-            alive = trial.datetime_start > a_day_ago
-        else:
-            # Another process may have got the number of one that ended.
-            alive = any(each.pid == process and each.create_time() == created for each in psutil.process_iter())
-        if alive and [host, process, created] != here:
-            running.append(trial)
-    return running
+    return optuna.samplers.TPESampler(seed=number, n_startup_trials=5, multivariate=True, constant_liar=seed is None)
 
 
 def _row(trial: FrozenTrial) -> dict:

@@ -394,7 +394,7 @@ def test_nothing_stays_on_the_processor_or_waits_for_the_device(monkeypatch):
         copies.append(tensor.shape)
         return torch.zeros(tensor.shape)
 
-    # The probabilities themselves come back once a chunk of 64 MB, here once.
+    # The probabilities themselves come back, once.
     monkeypatch.setattr(torch.Tensor, "cpu", cpu)
     predict_proba(meta, images, flip=True, shift=1, batch_size=20)
     assert copies == [(50, 10)]
@@ -414,15 +414,14 @@ class Watched:
         return self.array[rows]
 
 
-def test_a_large_pool_is_read_in_chunks_of_64_megabytes_with_the_same_result():
-    images = noise(3000, (96, 96, 3))
+def test_a_large_pool_is_read_batch_by_batch_with_the_same_result():
+    images = noise(1100, (96, 96, 3))
     model = fit(images[:20], np.arange(20) % 2, BRIEF, 0, "cpu", precision="fp32")
     pool = Watched(images)
-    chunked = predict_proba(model, pool, precision="fp32")
-    # One image to learn the size of one, then 83 MB.
-    assert len(pool.read) == 3
-    assert max(pool.read) <= 2**26
-    np.testing.assert_allclose(chunked[-600:], predict_proba(model, images[-600:], precision="fp32"), atol=1e-6)
+    probabilities = predict_proba(model, pool, precision="fp32")
+    assert pool.read == [images[:500].nbytes] * 2 + [images[:100].nbytes]
+    np.testing.assert_allclose(probabilities[-600:], predict_proba(model, images[-600:], precision="fp32"), atol=1e-6)
+    assert predict_proba(model, images[:0]).shape == (0, 2)
 
 
 def test_views_are_averaged_logits_of_mirrored_and_moved_images(digits):
