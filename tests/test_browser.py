@@ -31,10 +31,11 @@ def test_each_control_changes_the_pick_that_is_shown(study, digits, monkeypatch)
     assert f"entropy: pick 5 of {study.n_query} (any class)" in figures[-1].get_label()
     assert f"{labels[picks[4]]} (true)" in [label.get_text() for label in figures[-1].axes[1].get_yticklabels()]
     of_class = int((labels[picks] == labels[picks[0]]).sum())
-    kind.value = str(labels[picks[0]])
     rank.value = study.n_query
-    assert f"pick {of_class} of {of_class} ({labels[picks[0]]}), score" in figures[-1].get_label()
-    kind.value, strategy.value = browser.ANY, "random"
+    kind.value = str(labels[picks[0]])
+    assert rank.max == rank.value == of_class < study.n_query
+    assert f"pick {of_class} of {of_class} (class {labels[picks[0]]}), score" in figures[-1].get_label()
+    kind.value, strategy.value, rank.value = browser.ANY, "random", study.n_query
     assert figures[-1].get_suptitle() == f"random: pick {study.n_query} of {study.n_query} (any class)"
 
 
@@ -43,5 +44,5 @@ def test_a_class_without_picks_is_said_to_have_none(study, digits, monkeypatch, 
     shown = len(figures)
     for name in digits.class_names:
         kind.value = name
-    assert capsys.readouterr().out.count("least_certainty picked no ") == 9
+    assert capsys.readouterr().out.count("least_certainty picked none of class ") == 9
     assert len(figures) == shown + 1
