@@ -74,22 +74,7 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     means = ", ".join(f"{name} {_with_interval(row)}" for name, row in table.iterrows())
     text = f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}."
     if panel:
-        chosen = results[results["experiment"].isin([*strategies, "random"])]
-        leads = paired_differences(chosen, "random")
-        at_random = chosen[chosen["experiment"] == "random"].set_index("seed")["f1"]
-        apart = chosen[chosen["experiment"] != "random"]
-        beside = grid[0, 1]
-        beside.axhline(0, color="black", linewidth=1)
-        _intervals(beside, leads)
-        _dots(beside, leads.index, apart.assign(f1=apart["f1"] - apart["seed"].map(at_random)))
-        for x, (mean, colour) in enumerate(zip(leads["mean"], _colours(leads.index), strict=True)):
-            beside.plot([x - 0.35, x + 0.35], [mean, mean], color=colour, linewidth=4, solid_capstyle="butt", zorder=1)
-        beside.set_xticks(range(len(leads)), map(_in_lines, leads.index))
-        beside.set_xlim(-0.6, len(leads) - 0.4)
-        beside.set(xlabel="strategy", ylabel="F1 minus that of random, same seed")
-        beside.grid(axis="x", visible=False)
-        differences = ", ".join(f"{name} {_with_interval(row)}" for name, row in leads.iterrows())
-        text += f" Beside it the mean difference to random: {differences}."
+        text += _minus_random(grid[0, 1], results[results["experiment"].isin([*strategies, "random"])])
     return _described(figure, text)
 
 
@@ -291,6 +276,24 @@ def steps(values: dict[str, np.ndarray], label: str) -> Figure:
     axes.legend()
     medians = ", ".join(f"{name} {np.median(each):.3f}" for name, each in values.items())
     return _described(figure, f"Rising lines: the share of picks by {label}. Medians: {medians}.")
+
+
+def _minus_random(axes: Axes, results: pd.DataFrame) -> str:
+    """Draw each strategy's F1 minus that of random with the same seed; return it in words."""
+    leads = paired_differences(results, "random")
+    at_random = results[results["experiment"] == "random"].set_index("seed")["f1"]
+    others = results[results["experiment"] != "random"]
+    axes.axhline(0, color="black", linewidth=1)
+    _intervals(axes, leads)
+    _dots(axes, leads.index, others.assign(f1=others["f1"] - others["seed"].map(at_random)))
+    for x, (mean, colour) in enumerate(zip(leads["mean"], _colours(leads.index), strict=True)):
+        axes.plot([x - 0.35, x + 0.35], [mean, mean], color=colour, linewidth=4, solid_capstyle="butt", zorder=1)
+    axes.set_xticks(range(len(leads)), map(_in_lines, leads.index))
+    axes.set_xlim(-0.6, len(leads) - 0.4)
+    axes.set(xlabel="strategy", ylabel="F1 minus that of random, same seed")
+    axes.grid(axis="x", visible=False)
+    differences = ", ".join(f"{name} {_with_interval(row)}" for name, row in leads.iterrows())
+    return f" Beside it the mean difference to random: {differences}."
 
 
 def _intervals(axes: Axes, table: pd.DataFrame) -> None:
