@@ -166,8 +166,8 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
 def bars(values: pd.Series, label: str) -> Figure:
     """A horizontal bar a value, with its number; `label` says what the numbers are."""
     figure, axes = plt.subplots(figsize=(7, 0.9 + 0.45 * len(values)), layout="constrained")
-    colours, hatches = COLOURS[: len(values)], HATCHES[: len(values)]
-    drawn = axes.barh(values.index, values, color=colours, hatch=hatches, edgecolor="white")
+    hatches = [HATCHES[i % 8] for i in range(len(values))]
+    drawn = axes.barh(values.index, values, color=COLOURS, hatch=hatches, edgecolor="white")
     axes.bar_label(drawn, fmt=" %.4f")
     axes.invert_yaxis()
     axes.margins(x=0.15)

@@ -57,7 +57,7 @@ def report(
         raise ValueError(
             f"publish is given with profile {profile}, which reads what is published; give one that trains."
         )
-    if publish and store.folder().resolve() == store.PUBLISHED.resolve():
+    if publish and store.folder().resolve().is_relative_to(store.PUBLISHED.resolve()):
         raise ValueError(f"ALKIT_RECORDS is {store.PUBLISHED}, which publish writes anew; name another folder.")
     dataset = prepare(study)
     if jobs != 1 or cluster:

@@ -142,7 +142,7 @@ def predict_proba(
 
 
 def predict_features(model: Network, images: np.ndarray, *, precision: str | None = None) -> np.ndarray:
-    """Return what the last layer sees of each image as it is, (N, D) float32; in bounded memory, as `predict_proba`."""
+    """Return what the last layer sees of each image as it is, (N, D) float32; a batch at a time, as `predict_proba`."""
     return _predict(model, images, lambda features: features, False, 0, precision, 500)
 
 

@@ -1,6 +1,6 @@
 """The hyper-parameter search: Optuna proposes recipes, cross-validation on the labelled images judges them."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,10 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.trial import FrozenTrial, TrialState
 
 from alkit import store
-from alkit.data import Dataset, check_folds, split
+from alkit.data import Dataset, check_folds, replace_file, split
 from alkit.profiles import load_study, profile_path, write_profile
 from alkit.recipe import Recipe
+from alkit.samplers import SAMPLERS
 from alkit.store import Run
 from alkit.study import EXPERIMENTS, Study, identity, prepare, recorded
 from alkit.training import progress_bar
@@ -36,7 +37,8 @@ def search(
 
     Columns: `validation_f1`, `test_f1`, `given_up` (after a fold that was worse than the median of earlier trials),
     `seconds`, and what was tried, from which `best` makes a recipe. Each trial trains for the share `study.fidelity` of
-    its epochs. Trials done before are read, not repeated: a search that was stopped ends as if it had not been.
+    its epochs. Trials done before are read, not repeated; without `storage`, a search that was stopped ends as if it
+    had not been.
     selection: "validation" begins with the experiment's own recipe, proposes others by a tree-structured Parzen
     estimator of validation F1 and never looks at the test set. "test" draws recipes at random and scores each by both:
     it is there to measure what choosing on the test set adds. n_folds: into how many parts the labelled images are
@@ -114,11 +116,13 @@ def tune(
     storage: str | None = None,
     **changes,
 ) -> Path:
-    """Search for each experiment in turn and write the recipes that were found as a profile, `output`.
+    """Search for each experiment in turn, and write the recipes that were chosen as a profile, `output`.
 
     What a search at a reduced fidelity found has to beat the given recipe for all epochs too, with another seed and so
-    on other folds; otherwise the given one is kept. The picks of a strategy are those of the base model with the recipe
-    chosen for it. The profile is written anew after each experiment, so a stop loses none that was finished. `changes`
+    on other folds; otherwise the given one is kept. There a strategy also tries what was chosen for other strategies
+    before it, so that none is ahead by a lucky proposal. The picks of a strategy are those of the base model with the
+    recipe chosen for it. Beside the profile, a table with the same name and the suffix .csv has a row for each recipe
+    that was tried. Both are written anew after each experiment, so a stop loses none that was finished. `changes`
     as for `load_study`. Raises ValueError for an output that is no .yaml file or the profile itself, and an unknown
     experiment, otherwise what `load_study` and `prepare` raise.
     """
@@ -134,16 +138,26 @@ def tune(
         )
     study = load_study(profile, **changes)
     dataset = prepare(study)
+    tried = []
     for experiment in experiments:
         given = study.recipes[experiment]
         trials = search(study, dataset, experiment, storage=storage)
         found = best(trials, given)
         print(f"{experiment}: validation F1 {trials['validation_f1'].max():.4f} with the best of {len(trials)} recipes")
-        if study.fidelity < 1 and found != given:
-            with_given, with_found = (_confirm(study, dataset, experiment, recipe) for recipe in (given, found))
-            print(f"for all epochs and on other folds {with_found:.4f}, and {with_given:.4f} with the recipe given")
-            found = found if with_found > with_given else given
+        tried.append(trials.drop(columns="test_f1").assign(experiment=experiment, fidelity=study.fidelity))
+        searched = list(space(given, dataset.train.images.shape[1:]))
+        others = [asdict(study.recipes[name]) for name in SAMPLERS if experiment in SAMPLERS]
+        others = [replace(given, **{name: other[name] for name in searched}) for other in others]
+        candidates = list(dict.fromkeys([given, found, *others]))
+        if study.fidelity < 1 and len(candidates) > 1:
+            scores = [_confirm(study, dataset, experiment, recipe) for recipe in candidates]
+            found = candidates[int(np.argmax(scores))]
+            print(f"for all epochs and on other folds {max(scores):.4f}, and {scores[0]:.4f} with the recipe given")
+            table = pd.DataFrame(map(asdict, candidates))[searched]
+            tried.append(table.assign(validation_f1=scores, experiment=experiment, fidelity=1.0))
         study = replace(study, recipes=study.recipes | {experiment: found})
+        table = pd.concat(tried).set_index(["experiment", "fidelity"])
+        replace_file(output.with_suffix(".csv"), table.to_csv)
         trials_each = f"{study.n_trials} trials each, by validation F1, for {study.fidelity:.0%} of the epochs"
         write_profile(output, study, f"Recipes that alkit tune found on {dataset.name}: {trials_each}.")
     return output

@@ -83,6 +83,11 @@ def test_the_black_lines_are_the_intervals():
     np.testing.assert_allclose([bar[:, 1] for bar in bars], summary(table)[["low", "high"]])
 
 
+def test_more_bars_than_hatches():
+    (bars,) = plots.bars(pd.Series(np.arange(12.0), list("abcdefghijkl")), "values").axes[0].containers
+    assert [bar.get_width() for bar in bars] == list(range(12))
+
+
 def test_beside_the_bars_stand_the_paired_differences_to_random():
     table = results(3)
     luck = np.array([0.02, 0.0, 0.01])

@@ -292,7 +292,7 @@ def test_doctor_warns_of_a_kernel_that_starts_another_python(tmp_path, monkeypat
 
 
 def test_runs_are_not_published_from_the_folder_that_publishing_empties(tmp_path, monkeypatch):
-    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "published" / ".." / "published"))
+    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "published" / ".." / "published" / "old"))
     monkeypatch.setattr("alkit.store.PUBLISHED", tmp_path / "published")
     with pytest.raises(ValueError, match="published, which publish writes anew; name another folder"):
         report_module.report(str(TINY), output=tmp_path / "report", publish=True)

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 from alkit import store, tuning, validation
 from alkit.__main__ import main
 from alkit.data import split
-from alkit.profiles import load_study
+from alkit.profiles import load_study, write_profile
 from alkit.recipe import Recipe
 from alkit.study import run
 from alkit.training import fit, predict_proba
@@ -229,13 +229,19 @@ def test_tune_writes_a_profile_with_the_recipes_it_found_and_asks_the_base_it_fo
     study = replace(study, n_trials=4, fidelity=0.5)
     for name in names:
         given = study.recipes[name]
-        proposed = best(search(study, digits, name), given)
+        trials = search(study, digits, name)
+        proposed = best(trials, given)
         parts, n_folds = training_images(study, digits, name, 1), 5 if name == "original_label" else 2
         for_all_epochs = [validate(*parts, recipe, n_folds, 1, "cpu") for recipe in (given, proposed)]
         chosen = proposed if for_all_epochs[1] > for_all_epochs[0] else given
         study = replace(study, recipes=study.recipes | {name: chosen})
     assert found == replace(study, profile="found")
     assert len(optuna.get_all_study_names(database)) == 2
+    tried = pd.read_csv(path.with_suffix(".csv"))
+    assert set(tried["experiment"]) == set(names)
+    rows = tried[(tried["experiment"] == "entropy") & (tried["fidelity"] == 0.5)]
+    for column in ("validation_f1", "seconds", *space(given, (8, 8, 1))):
+        np.testing.assert_allclose(rows[column], trials[column])
 
 
 @pytest.mark.parametrize("better", ["given", "found"])
@@ -258,6 +264,22 @@ def test_tune_keeps_the_given_recipe_unless_another_is_better_for_all_epochs(stu
     # Once more: all is read.
     tuning.tune(tmp_path / "found.yaml", str(TINY), experiments=("original_label",), n_trials=3, fidelity=0.5)
     assert len(judged) == 5
+
+
+def test_a_strategy_tries_what_was_chosen_for_those_before_it(study, tmp_path, monkeypatch):
+    """Only random's batch size has any score, which no search proposes."""
+    monkeypatch.setattr(tuning, "validate", lambda labelled, added, recipe, *more: float(recipe.batch_size == 7))
+    path = tmp_path / "given.yaml"
+    given = study.recipes | {"random": replace(study.recipes["random"], batch_size=7, epochs=2)}
+    write_profile(path, replace(study, profile="given", recipes=given), "")
+    names = ("entropy", "full_training_set")
+    tuning.tune(tmp_path / "found.yaml", str(path), experiments=names, n_trials=2, fidelity=0.5)
+    recipes = load_study(str(tmp_path / "found.yaml")).recipes
+    assert recipes == given | {"entropy": replace(given["entropy"], batch_size=7)}
+    tried = pd.read_csv(tmp_path / "found.csv").groupby(["experiment", "fidelity"])["batch_size"].agg(list).to_dict()
+    assert tried[("entropy", 1.0)] == [given["entropy"].batch_size, 7]
+    assert {key: len(sizes) for key, sizes in tried.items() if key[1] == 0.5} == {(name, 0.5): 2 for name in names}
+    assert len(tried) == 3
 
 
 def test_a_recipe_that_is_kept_keeps_the_name_of_its_runs(study):
