@@ -4,13 +4,14 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
 from conftest import TINY
 from scipy.special import softmax
 
-from alkit import store
+from alkit import ROOT, store
 from alkit import study as study_module
 from alkit.data import Dataset, Part, split
 from alkit.profiles import PROFILES, load_study, read_profile, write_profile
@@ -284,9 +285,19 @@ def test_a_profile_must_exist_and_be_whole(tmp_path):
 
 
 def test_the_profiles_are_studies_and_cifar10_has_the_sizes_of_the_report():
-    assert {load_study(path.stem).profile for path in PROFILES.glob("*.yaml")} == {"quick", "cifar10", "replay"}
+    names = {path.stem for path in PROFILES.glob("*.yaml")}
+    assert {load_study(name).profile for name in names} == names == {"quick", "cifar10", "cifar10-fixed", "replay"}
     study = load_study("cifar10")
     assert (study.data, study.n_labelled, study.n_query) == ("cifar10", 1000, 5000)
+
+
+def test_cifar10_has_the_recipes_that_the_committed_search_chose():
+    tried = pd.read_csv(ROOT / "figures" / "search.csv")
+    tried = tried[tried["fidelity"] == tried.groupby("experiment")["fidelity"].transform("max")]
+    chosen = tried.loc[tried.groupby("experiment")["validation_f1"].idxmax()].set_index("experiment")
+    for experiment, recipe in load_study("cifar10").recipes.items():
+        for name in ("batch_size", "learning_rate", "shift", "cutout", "colour"):
+            assert chosen.loc[experiment, name] == getattr(recipe, name), (experiment, name)
 
 
 def test_rounds_pick_from_what_is_left_by_the_model_of_the_round_before(study, digits, fits):
