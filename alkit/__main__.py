@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     add = commands.add_parser("slides", help="write slides of the notebooks that a report executed").add_argument
     add("--profile", default="quick", help="the report's profile (quick)")
     add("--output", type=Path, metavar="DIR", help="the folder to write to (reports/<profile>/slides)")
+    add("--no-code", dest="show_code", action="store_false", help="leave the code out of the slides")
     options = vars(parser.parse_args(arguments))
     # Imported late, so that --help is quick and the doctor runs where packages are missing.
     command = options.pop("command")

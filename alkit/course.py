@@ -24,7 +24,7 @@ def handout(output: Path) -> Path:
     return output
 
 
-def slides(profile: str = "quick", output: Path | None = None) -> Path:
+def slides(profile: str = "quick", output: Path | None = None, *, show_code: bool = True) -> Path:
     """Write slides of the notebooks that the report with this profile executed, a page each, and return their folder.
 
     Exercises and their solutions are left out. Raises FileNotFoundError if there is no such report yet.
@@ -45,5 +45,5 @@ def slides(profile: str = "quick", output: Path | None = None) -> Path:
             del notebook.cells[titles.index("## Exercises") : titles.index("## Recap")]
         left_out = {"parameters", "injected-parameters"}
         notebook.cells = [cell for cell in notebook.cells if not left_out & set(cell.metadata.get("tags", []))]
-        render(notebook, output / f"{path.stem}.html", after=SLIDES)
+        render(notebook, output / f"{path.stem}.html", show_code=show_code, after=SLIDES)
     return output

@@ -317,6 +317,8 @@ def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(
         assert left_out not in re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL).split("<body")[1], left_out
     assert "ArrowRight" in page
     assert loaded_from_elsewhere(page) == []
+    assert main(["slides", "--no-code", "--output", str(tmp_path / "bare")]) == 0
+    assert "paired_differences" not in (tmp_path / "bare" / f"{PATHS[4].stem}.html").read_text(encoding="utf-8")
 
 
 def test_pages_link_to_the_contents_and_to_their_neighbours():
