@@ -136,7 +136,7 @@ def test_own_colour_images_run_the_whole_report(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--profile", "quik"], "profile is 'quik'; give cifar10, quick"),
+        (["--profile", "quik"], "profile is 'quik'; give cifar10, cifar10-fixed, quick"),
         (["--seeds", "0"], "seeds is 0; give how many seeds"),
         (["--device", "gpu"], "device is 'gpu'"),
         (["--profile", "replay", "--seeds", "99"], "what you ask for is not among them"),

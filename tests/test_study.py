@@ -262,7 +262,7 @@ def test_wrong_names_and_types_are_refused(changes, message):
 
 
 def test_a_profile_must_exist_and_be_whole(tmp_path):
-    with pytest.raises(FileNotFoundError, match="give cifar10, quick, replay or the path"):
+    with pytest.raises(FileNotFoundError, match="give cifar10, cifar10-fixed, quick, replay or the path"):
         load_study("quik")
     values = yaml.safe_load(TINY.read_text(encoding="utf-8"))
     own = tmp_path / "own.yaml"
