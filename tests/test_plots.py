@@ -1,5 +1,6 @@
 """The figures: what they draw is what they are given, described in words, and the same file again."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +9,12 @@ from alkit import plots
 from alkit.data import Part
 from alkit.samplers import SCORES
 from alkit.statistics import paired_differences, summary
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
 
 
 def results(seeds):
