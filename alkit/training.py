@@ -1,5 +1,6 @@
 """Train a network on labelled images, then predict class probabilities for others."""
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -121,13 +122,14 @@ def predict_proba(
     flip: bool = False,
     shift: int = 0,
     precision: str | None = None,
-    batch_size: int = 500,
+    batch_size: int | None = None,
 ) -> np.ndarray:
     """Return the class probabilities (N, n_classes) float32 of images (N, H, W, C) uint8; each row sums to 1.
 
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
     (at half the weight together) of images moved that many pixels up and left, and down and right.
-    One batch of images is on the model's device at a time, so the array may be a memory map larger than memory.
+    One batch of images is on the model's device at a time, so the array may be a memory map larger than memory; unless
+    given, `batch_size` is what suits the device.
     Raises FloatingPointError if the model gives anything but finite numbers.
     """
 
@@ -143,7 +145,7 @@ def predict_proba(
 
 def predict_features(model: Network, images: np.ndarray, *, precision: str | None = None) -> np.ndarray:
     """Return what the last layer sees of each image as it is, (N, D) float32; a batch at a time, as `predict_proba`."""
-    return _predict(model, images, lambda features: features, False, 0, precision, 500)
+    return _predict(model, images, lambda features: features, False, 0, precision, None)
 
 
 def _predict(
@@ -153,10 +155,12 @@ def _predict(
     flip: bool,
     shift: int,
     precision: str | None,
-    batch_size: int,
+    batch_size: int | None,
 ) -> np.ndarray:
     device = model.classifier.weight.device
     precision = precision or choose_precision(device)
+    # What a processor's caches hold, 125 images of 32x32, goes a fifth faster than 500; a GPU wants many at a time.
+    batch_size = batch_size or (max(1, 128_000 // math.prod(images.shape[1:3])) if device.type == "cpu" else 500)
     outputs = []
     with torch.inference_mode(), progress_bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
         for start in range(0, max(1, len(images)), batch_size):
