@@ -66,8 +66,8 @@ def fit(
 
     The images stay on the device as uint8 and are augmented there; nothing waits for the device before an epoch ends.
     Convolutions learn by Muon, all else by SGD; the rates rise for a fifth of the steps, then fall to 0. Same seed,
-    device, precision, number of threads and versions: the same network to the bit. `n_classes` is the largest label + 1
-    unless given; `precision` that of `choose_precision`; `progress` the text before the bar.
+    model of processor or GPU, precision, number of threads and versions: the same network to the bit. `n_classes` is
+    the largest label + 1 unless given; `precision` that of `choose_precision`; `progress` the text before the bar.
     Raises ValueError for images and labels that do not belong together.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(images) < 2:
