@@ -33,7 +33,7 @@ def test_the_quick_profile_is_a_papermill_parameter_file(tmp_path):
     assert "scikit-learn digits: 60 labelled" in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", [PATHS[4], PATHS[7]], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [PATHS[4], *PATHS[7:]], ids=lambda path: path.stem)
 def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(path, tmp_path):
     output = ["-p", "output", str(tmp_path)] if "output = None" in path.read_text(encoding="utf-8") else []
     done = papermill(path, tmp_path / "out.ipynb", "-p", "profile", "replay", *output)

@@ -13,6 +13,7 @@ from alkit import publish, store
 from alkit.data import load, reordered
 from alkit.profiles import load_study
 from alkit.publish import FIGURES, publish_runs, verdicts
+from alkit.statistics import flattery
 from alkit.store import Run
 from alkit.study import EXPERIMENTS, pool_features, results, run
 from alkit.tuning import search
@@ -153,3 +154,19 @@ def test_the_published_runs_are_those_of_the_published_tables():
         predicted = done.arrays["test_probabilities"].argmax(1)
         assert f1_score(dataset.test.labels, predicted, average="macro") == pytest.approx(done.record["f1"])
     assert study.recipes == load_study("cifar10").recipes
+
+
+def test_the_published_curves_are_those_of_the_published_runs():
+    study = load_study("replay")
+    dataset = load(study.data)
+    rounds = replace(study, n_rounds=5, seeds=study.seeds[:3])
+    table = results(rounds, dataset, ("random", "least_certainty_margin", "entropy"), every_round=True)
+    columns = ["experiment", "seed", "n_train", "f1"]
+    curves = pd.read_csv(FIGURES / "learning_curves.csv")
+    curves = curves[curves["n_train"] > study.n_labelled].reset_index(drop=True)
+    pd.testing.assert_frame_equal(curves[columns], table[columns])
+    shown = pd.read_csv(FIGURES / "flattery.csv").set_index(["experiment", "n_trials"])
+    for name, n_trials in (("original_label", study.n_trials), ("random", study.n_trials // 4)):
+        tried = search(replace(study, n_trials=n_trials), dataset, name, selection="test", n_folds=2)
+        expected = flattery(tried)
+        assert_allclose(shown.loc[name, list(expected)], expected)
