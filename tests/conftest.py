@@ -4,8 +4,9 @@ import os
 import re
 from pathlib import Path
 
-# Two tests run at a time, each on one thread; torch reads this when it is imported.
-os.environ["OMP_NUM_THREADS"] = "1"
+# Two tests run at a time, each on one thread; torch reads this when it is imported. Processes that joblib starts take
+# the second from the number of cores where it is not set, and their torch takes it over the first.
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 import pytest
 

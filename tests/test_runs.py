@@ -4,7 +4,6 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
-import torch
 from dask.distributed import LocalCluster
 from joblib import parallel_config
 
@@ -37,13 +36,10 @@ def rounds(study):
 
 @pytest.fixture
 def in_order(rounds, digits, tmp_path, monkeypatch):
-    """What one run after the other gives, on one thread, as each worker has."""
-    threads = torch.get_num_threads()
+    """What one run after the other gives; one thread does each, here as in a worker."""
     with monkeypatch.context() as patch:
         patch.setenv("ALKIT_RECORDS", str(tmp_path / "in order"))
-        torch.set_num_threads(1)
         run_all(rounds, digits, EXPERIMENTS)
-        torch.set_num_threads(threads)
         return kept(tmp_path / "in order")
 
 
@@ -56,10 +52,7 @@ def test_runs_in_order_are_those_of_results_and_are_then_read(rounds, digits, re
     assert table["n_train"].tolist() == [60, 70, 80, 70, 80, 1297] * 2
 
 
-def test_two_processes_give_the_records_of_one_and_finish_what_was_begun(
-    rounds, digits, in_order, records, monkeypatch
-):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_two_processes_give_the_records_of_one_and_finish_what_was_begun(rounds, digits, in_order, records):
     run_all(rounds, digits, ("entropy",), jobs=2)
     begun = {path: path.stat().st_mtime_ns for path in records.glob("*")}
     assert len(begun) == 2 * 2 * (1 + 2)
@@ -72,7 +65,7 @@ def test_a_dask_cluster_of_two_processes_gives_the_records_of_one(
     rounds, digits, in_order, records, monkeypatch, tmp_path
 ):
     # A worker that looked for records or kept some itself would do it there.
-    elsewhere = {"ALKIT_RECORDS": str(tmp_path / "elsewhere"), "OMP_NUM_THREADS": "1"}
+    elsewhere = {"ALKIT_RECORDS": str(tmp_path / "elsewhere")}
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, env=elsewhere) as cluster:
         run_all(rounds, digits, EXPERIMENTS, cluster=cluster.scheduler_address)
     assert kept(records) == in_order
