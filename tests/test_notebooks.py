@@ -40,6 +40,11 @@ def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(path
     assert done.returncode == 0, done.stderr[-3000:]
     text = (tmp_path / "out.ipynb").read_text(encoding="utf-8")
     assert "CIFAR-10, JPEG re-encoded (grey squares for pictures): 1000 labelled, 49000 in the pool" in text
+    if drawn := re.search(r"Maps of ([\d,]+) points, with picks on top: (\d+) of random", text):
+        # What is drawn of the pool once came from the generator of the random picks, and was all picks.
+        n_shown, n_picks = (int(number.replace(",", "")) for number in drawn.groups())
+        assert abs(n_picks - n_shown * 5000 / 49000) < 4 * (n_shown * 0.1 * 0.9) ** 0.5
+    assert bool(drawn) == path.stem.startswith("09")
 
 
 @pytest.mark.parametrize(
