@@ -120,7 +120,7 @@ def class_bars(counts: pd.DataFrame) -> Figure:
         plt.setp(bars.patches, hatch=hatch)
     axes.invert_yaxis()
     axes.set(xlabel="images", ylabel="class" if shown is counts else "class (the 30 with most images)")
-    axes.legend()
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(axes.containers), frameon=False)
     text = "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in column.items())}" for name, column in shown.items())
     return _described(figure, f"Images of each class. {text}.")
 
@@ -148,7 +148,7 @@ def heatmap(table: pd.DataFrame, label: str, digits: int = 2) -> Figure:
     size = (2.6 + 0.62 * min(table.shape[1], 20), 1.4 + 0.4 * min(len(table), 20))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     numbers = table.shape[1] <= 20
-    columns = [textwrap.fill(str(name).replace("_", " "), 9) for name in table.columns] if numbers else "auto"
+    columns = [textwrap.fill(str(name).replace("_", " "), 10) for name in table.columns] if numbers else "auto"
     sns.heatmap(
         table, annot=numbers, fmt=f".{digits}f", cmap="cividis", ax=axes, annot_kws={"size": 8}, xticklabels=columns
     )
