@@ -84,6 +84,15 @@ def test_large_tables_stay_pictures():
     assert "30 with most images" in figure.axes[0].get_ylabel()
 
 
+def test_the_legend_covers_no_bar_and_a_class_name_stays_whole():
+    counts = pd.DataFrame({"picked": [9, 1], "expected": [5, 5]}, ["airplane", "automobile"])
+    axes = plots.class_bars(counts).axes[0]
+    axes.figure.draw_without_rendering()
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+    axes = plots.heatmap(counts.T, "images").axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["airplane", "automobile"]
+
+
 def test_the_black_lines_are_the_intervals():
     table = results(3)
     bars = plots.comparison(table).axes[0].containers[1].lines[2][0].get_segments()
