@@ -69,7 +69,7 @@ def comparison(results: pd.DataFrame, note: str = "", reference: dict[str, float
     axes.set(xlabel="experiment, and its number of training images", ylabel="macro F1 on the test set")
     axes.set_ylim(0, max(1, top.max()) + 0.08)
     axes.grid(axis="x", visible=False)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
+    _legend_above(axes)
     _note(figure, note, 110)
     means = ", ".join(f"{name} {_with_interval(row)}" for name, row in table.iterrows())
     text = f"Bar chart of the mean macro F1 on the test set of {len(table)} experiments: {means}."
@@ -120,7 +120,7 @@ def class_bars(counts: pd.DataFrame) -> Figure:
         plt.setp(bars.patches, hatch=hatch)
     axes.invert_yaxis()
     axes.set(xlabel="images", ylabel="class" if shown is counts else "class (the 30 with most images)")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(axes.containers), frameon=False)
+    _legend_above(axes)
     text = "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in column.items())}" for name, column in shown.items())
     return _described(figure, f"Images of each class. {text}.")
 
@@ -134,7 +134,7 @@ def score_histogram(scores: np.ndarray, picks: np.ndarray, label: str) -> Figure
     axes.set(xlabel=label, ylabel="images (logarithmic)", yscale="log")
     axes.set_ylim(bottom=0.7)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False)
+    _legend_above(axes)
     low, high = scores[picks].min(), scores[picks].max()
     return _described(
         figure,
@@ -318,6 +318,10 @@ def _dots(axes: Axes, names: pd.Index, runs: pd.DataFrame) -> None:
         ms=5,
         label="one seed",
     )
+
+
+def _legend_above(axes: Axes) -> None:
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False)
 
 
 def _in_lines(name: str) -> str:

@@ -103,14 +103,10 @@ def test_pages_load_nothing_from_a_network_and_formulas_need_no_script(quick):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 def test_a_killed_report_resumes_and_ends_as_if_it_had_not_been(quick, digits):
     folder, _, before = quick
-    assert 3 <= len(before) < 30
+    assert 3 <= len(before) < 12
     assert {path: path.stat().st_mtime_ns for path in before} == before, "finished runs were repeated"
     ended = pd.read_csv(folder / "first" / "results.csv").query("seed < 2").drop(columns=["seconds", "day"])
-    once = results(load_study("quick", seeds=[0, 1]), digits).drop(columns=["seconds", "day"])
-    order = ["experiment", "seed"]
-    pd.testing.assert_frame_equal(
-        ended.sort_values(order, ignore_index=True), once.sort_values(order, ignore_index=True), check_exact=True
-    )
+    assert ended.equals(results(load_study("quick", seeds=[0, 1]), digits).drop(columns=["seconds", "day"]))
 
 
 def test_own_colour_images_run_the_whole_report(tmp_path):
