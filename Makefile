@@ -12,7 +12,7 @@ bench: .venv/installed-bench
 	$(IN_VENV) tests/bench.py
 
 lab: .venv/installed
-	JUPYTER_PREFER_ENV_PATH=1 $(IN_VENV) -m jupyterlab notebooks/00_start_here.ipynb
+	JUPYTER_PREFER_ENV_PATH=1 $(IN_VENV) -m jupyterlab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \

@@ -10,7 +10,7 @@ from alkit.recipe import Recipe
 def augmented_batches(
     images: torch.Tensor, labels: torch.Tensor, n_batches: int, recipe: Recipe, generator: torch.Generator
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield one epoch in random order: batches (B, C, H, W), shifted, flipped, recoloured, cut out, and their labels.
+    """Yield an epoch of images (N, H, W, C) uint8 in random order: batches (B, C, H, W), changed, and labels (B,).
 
     They are uint8, or float32 of 0 to 255 where the recipe changes colours. The random numbers come from the CPU, so
     that they are the same on every device, and travel once an epoch.
@@ -67,5 +67,6 @@ def _near(centre: torch.Tensor, size: int, side: int) -> torch.Tensor:
 
 
 def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on a device."""
     # From pinned memory the processor need not wait for the copy.
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -44,6 +44,7 @@ class Network(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], n_classes: int, width: int = 64):
         super().__init__()
+        self.width = width
         height, image_width, channels = image_shape
         n_stages = max(1, round(math.log2(min(height, image_width) / 4)))
         widths = [width * min(2**stage, 4) for stage in range(n_stages)]

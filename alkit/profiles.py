@@ -1,50 +1,61 @@
 """Profiles: papermill parameter files, each of which describes a study."""
 
-from dataclasses import MISSING, asdict, fields, replace
+import sys
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
 import yaml
-from IPython import get_ipython
 
 from alkit import ROOT
-from alkit.data import replace_file
+from alkit.loading import load
 from alkit.recipe import Recipe
-from alkit.study import EXPERIMENTS, Study
+from alkit.records import replace_file
+from alkit.study import EXPERIMENTS, Study, versions
 
 PROFILES = ROOT / "notebooks" / "profiles"
 
 
+class ParameterError(ValueError):
+    """A parameter that cannot be used; in a notebook its sentence stands alone, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def open_study(profile: str = "quick", **changes) -> Study:
+    """`load_study` for a notebook: says what the study is, with which versions; raises all errors as ParameterError."""
+    try:
+        study = load_study(profile, **changes)
+    except (ValueError, TypeError, OSError) as error:
+        raise ParameterError(f"{error}") from None
+    sizes = f"{len(study.labelled)} labelled, {len(study.pool)} in the pool, {len(study.test)} to test on"
+    print(f"{versions()}\n{study.dataset.name}: {sizes}")
+    return study
+
+
 def load_study(profile: str = "quick", **changes) -> Study:
-    """Read a profile and replace what is given and not None.
+    """Read a profile, replace what is given and not None, and load its data.
 
     `profile` is the name of a file in notebooks/profiles or the path of one. `recipes` maps "default" or an experiment
     to the hyper-parameters that differ; the default's hold for all experiments, also where the profile has others.
+    `seeds` may be a list, a range or how many: 3 is 0, 1, 2.
     Raises FileNotFoundError, TypeError or ValueError for a profile, a name or a value that is not accepted, in a
-    notebook also for a parameter that papermill injected and no notebook knows.
+    notebook also for a parameter that papermill injected and no notebook knows, and what `load` and `Study` raise.
     """
     values = read_profile(profile)
-    names = {field.name for field in fields(Study)}
-    needed = {field.name for field in fields(Study) if field.default is MISSING}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    recipes = values["recipes"], changes.pop("recipes", None) or {}
+    names = {field.name for field in fields(Study) if field.name not in ("dataset", "n_rounds", "order")} | {"data"}
     unknown = (set(changes) | set(values)) - names | _unknown_parameters(values)
-    if unknown or needed - set(values):
-        missing = ", ".join(sorted(needed - set(values)))
-        problem = f"unknown parameters {sorted(unknown)}" if unknown else f"no {missing}"
+    if unknown or (missing := {"data", "n_labelled", "n_query", "seeds"} - set(values)):
+        problem = f"unknown parameters {sorted(unknown)}" if unknown else f"no {', '.join(sorted(missing))}"
         raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
-    if values.get("n_rounds", 1) != 1:
-        raise ValueError(
-            f"Profile {profile} has n_rounds {values['n_rounds']}, but notebooks show what was asked at once; leave it "
-            "out, and ask in rounds as notebook 09 does."
-        )
-    given = values["recipes"], changes.pop("recipes", {})
-    for recipes in given:
-        if not isinstance(recipes, dict) or not all(isinstance(recipe, dict) for recipe in recipes.values()):
-            raise TypeError(f'recipes is {recipes!r}; give a mapping such as {{"default": {{"epochs": 10}}}}.')
-    values |= changes
-    if isinstance(values["seeds"], list):
-        values["seeds"] = tuple(values["seeds"])
-    return Study(**values | {"recipes": _recipes(*given)})
+    values |= {name: value for name, value in changes.items() if value is not None}
+    seeds, source = values["seeds"], values.pop("data")
+    seeds = range(seeds) if type(seeds) is int else seeds
+    if not isinstance(seeds, list | tuple | range) or not isinstance(source, str):
+        raise TypeError(f"seeds is {seeds!r}, data is {source!r}; give a list or how many, and a text.")
+    return Study(dataset=load(source), **values | {"seeds": tuple(seeds), "recipes": _recipes(*recipes)})
 
 
 def read_profile(profile: str) -> dict:
@@ -60,49 +71,55 @@ def read_profile(profile: str) -> dict:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no YAML file in UTF-8: {' '.join(str(error).split())}.") from error
-    if (
-        not isinstance(values, dict)
-        or str(values.get("profile")) != path.stem
-        or not isinstance(values.get("recipes"), dict)
-    ):
+    named = isinstance(values, dict) and str(values.get("profile")) == path.stem
+    if not named or not isinstance(values.get("recipes"), dict):
         raise ValueError(f"{path} needs an entry `profile: {path.stem}` and a mapping `recipes`.")
     return values | {"profile": path.stem}
 
 
 def profile_path(profile: str) -> Path:
-    """The file of a profile, by its name or path."""
-    return Path(profile) if Path(profile).suffix == ".yaml" else PROFILES / f"{profile}.yaml"
+    """The file of a profile, by its name or path; capital letters in a name do not matter."""
+    path = Path(str(profile).strip())
+    return path if path.suffix in (".yaml", ".yml") else PROFILES / f"{path.name.lower()}.yaml"
 
 
-def write_profile(path: Path, study: Study, comment: str) -> None:
-    """Write a study as a profile, named like its file, with a comment on top."""
-    values = asdict(replace(study, profile=path.stem))
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
+    """Write a study as a profile, named like its file, with a comment on top; `data` is what `load` takes."""
+    values = {
+        name: getattr(study, name) for name in ("n_labelled", "n_query", "device", "n_trials", "fidelity", "shipped")
+    }
+    values |= {
+        "seeds": list(study.seeds),
+        "recipes": {name: recipe.changes() for name, recipe in study.recipes.items()},
+    }
+    values = {"profile": path.stem, "data": data} | values
     text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
+    path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))
 
 
 def _recipes(*given: dict[str, dict]) -> dict[str, Recipe]:
     """The recipe of each experiment; what is given later counts."""
-    unknown = {kind for recipes in given for kind in recipes} - {"default", *EXPERIMENTS}
-    known = {field.name for field in fields(Recipe)}
-    unknown |= {name for recipes in given for recipe in recipes.values() for name in recipe} - known
+    if not all(
+        isinstance(recipes, dict) and all(isinstance(each, dict) for each in recipes.values()) for recipes in given
+    ):
+        raise TypeError(f'recipes is {given[-1]!r}; give a mapping such as {{"default": {{"epochs": 10}}}}.')
+    known, kinds = [field.name for field in fields(Recipe)], ["default", *EXPERIMENTS]
+    unknown = {kind for recipes in given for kind in recipes} - set(kinds)
+    unknown |= {name for recipes in given for recipe in recipes.values() for name in recipe} - set(known)
     if unknown:
-        raise ValueError(
-            f"recipes name {sorted(unknown)}; give default or {', '.join(EXPERIMENTS)}, each with some of "
-            f"{', '.join(sorted(known))}."
-        )
-
-    def values(experiment):
+        accepted = f"{', '.join(kinds)}, each with some of {', '.join(known)}"
+        raise ValueError(f"recipes name {sorted(map(str, unknown))}; give {accepted}.")
+    made = {}
+    for experiment in EXPERIMENTS:
         layers = [recipes.get(kind, {}) for recipes in given for kind in ("default", experiment)]
-        return {name: value for layer in layers for name, value in layer.items()}
-
-    return {experiment: Recipe(**values(experiment)) for experiment in EXPERIMENTS}
+        made[experiment] = Recipe(**{name: value for layer in layers for name, value in layer.items()})
+    return made
 
 
 def _unknown_parameters(profile: dict) -> set[str]:
     """What papermill injected unlike the profile and without a place in the parameters cell; papermill only warns."""
-    shell = get_ipython()
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cells = shell.user_ns.get("In", []) if shell else []
     unknown = set()
     for declared, injected in pairwise(cells):

@@ -27,24 +27,30 @@ class Recipe:
     colour: float = 0.0
 
     def __post_init__(self):
-        for item in fields(self):
-            value = getattr(self, item.name)
-            accepted = (int, float) if item.type is float else (item.type,)
-            if type(value) not in accepted:
-                kind = item.type.__name__
-                raise TypeError(
-                    f"recipe.{item.name} is {value!r}; give a value of type {kind}, such as {item.default}."
-                )
-            lowest = 1 if item.name in ("epochs", "batch_size", "width") else 0
-            if not lowest <= value < float("inf"):
-                raise ValueError(f"recipe.{item.name} is {value}; give a finite number of at least {lowest}.")
-        if not self.learning_rate:
-            raise ValueError(f"recipe.learning_rate is {self.learning_rate}; give a number above 0, such as 0.1.")
-        if self.label_smoothing >= 1:
-            raise ValueError(f"recipe.label_smoothing is {self.label_smoothing}; give a number from 0 to below 1.")
-        if self.colour > 1:
-            raise ValueError(f"recipe.colour is {self.colour}; give a number from 0 to 1.")
+        check_fields(self, "recipe.", above_zero=("epochs", "batch_size", "width", "learning_rate"))
+        for name, highest in {"label_smoothing": 0.999, "colour": 1}.items():
+            if getattr(self, name) > highest:
+                raise ValueError(f"recipe.{name} is {getattr(self, name)}; give a number from 0 to {highest}.")
+
+    def changes(self) -> dict:
+        """What differs from the defaults, by name: what a record is known by, so that a new field changes no record."""
+        given = {each.name: each.type(getattr(self, each.name)) for each in fields(self)}
+        return {each.name: given[each.name] for each in fields(self) if given[each.name] != each.default}
 
     def views(self) -> dict:
         """The views of a test image to average over, as `predict_proba` takes them: changes that training made too."""
         return {"flip": self.flip, "shift": min(self.shift, 1)}
+
+
+def check_fields(record: object, prefix: str = "", above_zero: tuple[str, ...] = ()) -> None:
+    """Raise TypeError or ValueError for a text, truth value or number of a dataclass of another type or below 0.
+
+    A whole number is accepted where a float is needed; those named in `above_zero` have to be more than 0.
+    """
+    for item in fields(record):
+        value, kind = getattr(record, item.name), item.type
+        if kind in (str, bool, int, float) and type(value) not in ((int, float) if kind is float else (kind,)):
+            raise TypeError(f"{prefix}{item.name} is {value!r}; give a value of type {kind.__name__}.")
+        if kind in (int, float) and not (0 <= value < float("inf") and (value or item.name not in above_zero)):
+            least = "above" if item.name in above_zero else "of at least"
+            raise ValueError(f"{prefix}{item.name} is {value}; give a finite number {least} 0.")

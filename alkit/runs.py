@@ -1,92 +1,93 @@
-"""All runs of a study, several at a time: in processes of this machine, or on a cluster."""
+"""Many runs of a study at once: in processes of this machine, or on the workers of a cluster."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from math import prod
 
+import joblib
+import torch
 from joblib import Parallel, delayed, parallel_config
 
-from alkit import store
-from alkit.data import Dataset
-from alkit.store import Run
-from alkit.study import EXPERIMENTS, Study, before, compute, identity, recorded, rounds, run
-from alkit.training import progress_bar
+from alkit import records
+from alkit.study import EXPERIMENTS, Experiment, Study, is_strategy, train_and_test
+from alkit.training import choose_device, progress_bar
 
-Task = tuple[str, int, int | None]  # experiment, seed, round
+WORTH = 1e10  # weights times pixels times images: about a minute of one core, many times what processes take to start
 
 
 def run_all(
-    study: Study,
-    dataset: Dataset,
-    experiments: tuple[str, ...] = EXPERIMENTS,
-    *,
-    jobs: int = 1,
-    cluster: str | None = None,
-) -> None:
+    study: Study, experiments: tuple[Experiment, ...] = EXPERIMENTS, *,
+    jobs: int | None = None, cluster: str | None = None, say: Callable[[str], None] = lambda text: None,
+) -> None:  # fmt: skip
     """Do every run of a study that was not done before; each is recorded as it ends.
 
-    `jobs` runs at a time, each in a process of this machine; -1 is one for each processor core. `cluster` is the
-    address of a dask scheduler, such as "tcp://10.0.0.1:8786". Its workers need the kit, but neither the data nor a
-    store: both stay here. Start each with one thread (`dask worker --nthreads 1`), for each thread takes a run.
-    Raises ModuleNotFoundError without dask, OSError if no scheduler answers at that address, and ValueError for 0 jobs,
-    for a sampler of your own, which other processes do not know, and for a worker whose device or precision is another.
+    `jobs` runs at a time, each in a process of this machine, on its GPUs in turn; -1 is one for each processor core.
+    Unless given, one for each GPU, and on a CPU one for each core if the work is worth the start of processes.
+    `cluster`: the address of a dask scheduler, such as "tcp://10.0.0.1:8786"; its workers need the kit, but neither the
+    data nor a store, and run on what device they have unless the study names one. `say` is told how many runs there are
+    to do, and after the first how long they will take.
+    Raises ModuleNotFoundError without dask, OSError if no scheduler answers, ValueError for 0 jobs.
     """
     if jobs == 0:
         raise ValueError("jobs is 0; give at least 1, or -1 for one each core.")
-    own = sorted(set(experiments) - set(EXPERIMENTS))
-    if own and (jobs != 1 or cluster):
-        raise ValueError(f"{', '.join(own)} cannot run in other processes; leave out jobs and cluster.")
-    names = {}
-    for task in (
-        (name, seed, number) for seed in study.seeds for name in experiments for number in rounds(study, name)
-    ):
-        while task and task not in names:
-            names[task] = store.key(identity(study, dataset, *task))
-            task = _asked(study, task)
-    waiting = [task for task, name in names.items() if recorded(study, name) is None]
-    with progress_bar(len(names), "runs", "run", initial=len(names) - len(waiting)) as bar:
-        if jobs == 1 and not cluster:
-            for task in waiting:
-                run(study, dataset, *task)
+    wanted = [(name, seed) for name in experiments for seed in study.seeds]
+    bases = [("original_label", seed) for name, seed in wanted if is_strategy(name) or name == "original_label"]
+    # What others wait for comes first; then the longest, which would leave the other processes idle.
+    rest = sorted((run for run in wanted if run[0] != "original_label"), key=lambda run: run[0] != "full_training_set")
+    waves = [[run for run in dict.fromkeys(wave) if not study.is_done(*run)] for wave in (bases, rest)]
+    works = {run: _work(study, run[0]) for wave in waves for run in wave}
+    if not works:
+        return
+    records.check()
+    jobs = joblib.cpu_count() if jobs == -1 else jobs or _jobs(study, sum(works.values()))
+    say(f"{len(works)} runs to do, {f'on {cluster}' if cluster else f'{jobs} at a time'}.")
+    n_gpus = 0 if cluster else torch.cuda.device_count()
+    with progress_bar(len(works), "runs", unit="run") as bar, _on(cluster, jobs, study) as parallel:
+        for wave in waves:
+            calls = []
+            for number, run in enumerate(wave):
+                base = study.run("original_label", run[1]) if is_strategy(run[0]) else None
+                device = f"cuda:{number % n_gpus}" if n_gpus > 1 and study.device in ("auto", "cuda") else ""
+                calls.append(delayed(_quietly)(number, study, *run, base, device))
+            for number, done in parallel(calls):
+                run = wave[number]
+                study.once(study.config(*run), lambda done=done: done)
                 bar.update()
-            return
-        with _on(cluster, jobs, dataset) as parallel:
-            while waiting:
-                # What others wait for comes first; then the longest, which would leave the other processes idle.
-                asked_for = {_asked(study, task) for task in waiting}
-                ready = [task for task in waiting if _asked(study, task) not in waiting]
-                ready = [task for task in ready if task in asked_for] or ready
-                ready.sort(key=lambda task: task[0] != "full_training_set")
-                asked = {task: names.get(_asked(study, task)) for task in ready}
-                calls = (
-                    delayed(_compute)(study, dataset, task, name and store.read(name)) for task, name in asked.items()
-                )
-                for task, done in parallel(calls):
-                    store.write(name := store.key(done.record["identity"]), done)
-                    if name != names[task]:
-                        raise ValueError(
-                            f"A worker ran on {done.record['device']} in {done.record['precision']}, unlike this "
-                            "machine, or has another version of the kit; start workers on machines like this one."
-                        )
-                    waiting.remove(task)
-                    bar.update()
+                if bar.n == 1 < len(works):
+                    minutes = done["seconds"] * (sum(works.values()) / works[run] - 1) / jobs / 60
+                    bar.clear()
+                    say(f"The first took {done['seconds']:.0f} s; about {max(minutes, 1):.0f} min to go.")
 
 
-def _asked(study: Study, task: Task) -> Task | None:
-    """The run whose model a run asks."""
-    experiment, seed, number = task
-    asked = before(study, experiment, number)
-    return asked and (asked[0], seed, asked[1])
+def _quietly(number: int, *run) -> tuple[int, dict]:
+    """A run, with its number, for a strategy comes back from another process as a copy whose text cannot be read.
 
-
-def _compute(study: Study, dataset: Dataset, task: Task, base: Run | None) -> tuple[Task, Run]:
-    # Many progress bars at once cannot be read.
+    Without its progress bar, for many at once cannot be read.
+    """
     with redirect_stdout(io.StringIO()):
-        return task, compute(study, dataset, *task, base)
+        return number, train_and_test(*run)
+
+
+def _work(study: Study, experiment: Experiment) -> float:
+    """About what a run computes: weights of a layer, times pixels, times images that are trained on."""
+    images = {"original_label": study.n_labelled, "full_training_set": len(study.dataset.train)}
+    n_train = images.get(experiment, (study.n_labelled + study.n_query * (study.n_rounds + 1) / 2) * study.n_rounds)
+    recipe = study.recipe(experiment)
+    return n_train * recipe.epochs * prod(study.test.images.shape[1:3]) * recipe.width**2
+
+
+def _jobs(study: Study, work: float) -> int:
+    """How many runs at a time serve: one for each GPU, or each core where the work is worth the start of processes."""
+    if study.dataset.known_as:  # nothing can be trained
+        return 1
+    if choose_device(study.device).type != "cpu":
+        return max(1, torch.cuda.device_count())
+    return joblib.cpu_count() if work > WORTH else 1
 
 
 @contextmanager
-def _on(cluster: str | None, jobs: int, dataset: Dataset) -> Iterator[Parallel]:
+def _on(cluster: str | None, jobs: int, study: Study) -> Iterator[Parallel]:
     if cluster is None:
         with Parallel(jobs, return_as="generator_unordered") as parallel:
             yield parallel
@@ -95,10 +96,10 @@ def _on(cluster: str | None, jobs: int, dataset: Dataset) -> Iterator[Parallel]:
         from dask.distributed import Client
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError('cluster needs dask; install it with: pip install "dask[distributed]"') from error
-    # The data set is sent once, not with every run.
+    # The study and its data are sent once, not with every run.
     with (
         Client(cluster, timeout=10),
-        parallel_config("dask", n_jobs=-1, scatter=[dataset]),
+        parallel_config("dask", n_jobs=-1, scatter=[study]),
         Parallel(return_as="generator_unordered") as parallel,
     ):
         yield parallel

@@ -2,9 +2,10 @@
 
 import math
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import joblib
 import numpy as np
 import torch
 from torch import nn
@@ -12,11 +13,13 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from alkit.augmentation import augmented_batches, send
+from alkit.data import Images
 from alkit.network import Network
 from alkit.optimizer import Muon
 from alkit.recipe import Recipe
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+SMALL = 1e8  # below this many weights times pixels a step, threads wait for each other longer than they work
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -24,11 +27,6 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Raises ValueError for a device that is unknown or not present.
     """
-    if name == "records":
-        raise ValueError(
-            'device is "records", which reads published runs, and what you ask for is not among them; '
-            "give a profile that trains, such as cifar10."
-        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -52,16 +50,9 @@ def choose_precision(device: torch.device) -> str:
 
 
 def fit(
-    images: np.ndarray,
-    labels: np.ndarray,
-    recipe: Recipe,
-    seed: int,
-    device: str | torch.device = "auto",
-    *,
-    n_classes: int | None = None,
-    precision: str | None = None,
-    progress: str = "fit",
-) -> Network:
+    part: Images, recipe: Recipe, seed: int = 0, device: str | torch.device = "auto", *,
+    n_classes: int | None = None, precision: str | None = None, progress: str = "fit",
+) -> Network:  # fmt: skip
     """Train a new network on images (N, H, W, C) uint8 with labels (N,) int in 0..n_classes-1.
 
     The images stay on the device as uint8 and are augmented there; nothing waits for the device before an epoch ends.
@@ -70,105 +61,100 @@ def fit(
     the largest label + 1 unless given; `precision` that of `choose_precision`; `progress` the text before the bar.
     Raises ValueError for images and labels that do not belong together.
     """
+    images, labels = part.images, part.labels
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(images) < 2:
-        raise ValueError(
-            f"images are {images.dtype} of shape {images.shape} with {len(labels)} labels; "
-            "give at least two uint8 images of shape (N, H, W, C) and as many labels."
-        )
-    chosen = choose_device(device) if isinstance(device, str) else device
-    precision = precision or choose_precision(chosen)
-    model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed).to(
-        chosen, memory_format=torch.channels_last
-    )
-    images, labels = send(torch.tensor(images), chosen), send(torch.tensor(labels, dtype=torch.int64), chosen)
+        problem = f"images are {images.dtype} of shape {images.shape} with {len(labels)} labels"
+        raise ValueError(f"{problem}; give at least two uint8 images of shape (N, H, W, C) and as many labels.")
+    device = choose_device(device) if isinstance(device, str) else device
+    precision, generator = precision or choose_precision(device), torch.Generator().manual_seed(seed)
     n_batches = -(-len(images) // recipe.batch_size)
     n_steps = recipe.epochs * n_batches
-    # Small gradients would vanish in fp16. Muon looks at directions only; for SGD the rate takes the factor back.
-    loss_scale = 1024 if precision == "fp16" else 1
-    convolutions = model.convolutions()
-    matrices = set(map(id, convolutions))
-    others = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in matrices]
-    optimizers = [
-        Muon(convolutions, recipe.learning_rate),
-        torch.optim.SGD(others, recipe.learning_rate / 2 / loss_scale, momentum=0.85, nesterov=True),
-    ]
-    schedules = [
-        torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)
-        )
-        for optimizer in optimizers
-    ]
-    loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    generator = torch.Generator().manual_seed(seed)
-    model.train()
-    with progress_bar(n_steps, progress) as bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
+    work = min(recipe.batch_size, len(images)) * math.prod(images.shape[1:3]) * recipe.width**2
+    bar = progress_bar(n_steps, progress)
+    with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
+        model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed)
+        model = model.to(device, memory_format=torch.channels_last)
+        model.n_threads = torch.get_num_threads()
+        images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
+        # Small gradients would vanish in fp16. Muon looks at directions only; for SGD the rate takes the factor back.
+        loss_scale = 1024 if precision == "fp16" else 1
+        optimizers = _optimizers(model, recipe.learning_rate, recipe.learning_rate / 2 / loss_scale)
+        schedules = [
+            torch.optim.lr_scheduler.LambdaLR(
+                optimizer, lambda step: min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)
+            )
+            for optimizer in optimizers
+        ]
+        loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+        model.train()
         for _ in range(recipe.epochs):
             for batch, targets in augmented_batches(images, labels, n_batches, recipe, generator):
-                with _mixed(chosen, precision):
+                with _mixed(device, precision):
                     loss = loss_function(model(batch), targets)
                 model.zero_grad(set_to_none=True)
                 (loss_scale * loss).backward()
-                for part in (*optimizers, *schedules):
-                    part.step()
+                for each in (*optimizers, *schedules):
+                    each.step()
                 model.rescale()
                 bar.update()
     return model.eval()
 
 
 def predict_proba(
-    model: Network,
-    images: np.ndarray,
-    *,
-    flip: bool = False,
-    shift: int = 0,
-    precision: str | None = None,
-    batch_size: int | None = None,
+    model: Network, images: np.ndarray, *, flip: bool = False, shift: int = 0, precision: str | None = None
 ) -> np.ndarray:
     """Return the class probabilities (N, n_classes) float32 of images (N, H, W, C) uint8; each row sums to 1.
 
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
     (at half the weight together) of images moved that many pixels up and left, and down and right.
-    One batch of images is on the model's device at a time, so the array may be a memory map larger than memory; unless
-    given, `batch_size` is what suits the device.
+    One batch of images is on the model's device at a time, so the array may be a memory map larger than memory.
     Raises FloatingPointError if the model gives anything but finite numbers.
     """
-
-    def output(features):
-        # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
-        return model.classifier(features).softmax(1)
-
-    probabilities = _predict(model, images, output, flip, shift, precision, batch_size)
+    # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
+    probabilities = _predict(model, images, lambda seen: model.classifier(seen).softmax(1), flip, shift, precision)
     if not np.isfinite(probabilities).all():
         raise FloatingPointError("The network predicts NaN: its training diverged; lower recipe.learning_rate.")
     return probabilities
 
 
-def predict_features(model: Network, images: np.ndarray, *, precision: str | None = None) -> np.ndarray:
-    """Return what the last layer sees of each image as it is, (N, D) float32; a batch at a time, as `predict_proba`."""
-    return _predict(model, images, lambda features: features, False, 0, precision, None)
+def predict_features(model: Network, images: np.ndarray) -> np.ndarray:
+    """Return what the last layer sees of images (N, H, W, C) uint8 as they are, (N, D) float32."""
+    return _predict(model, images, lambda features: features, False, 0, None)
+
+
+def weights_of(model: Network) -> dict[str, np.ndarray]:
+    """The weights of a network as arrays, by names that begin with "weights."."""
+    return {f"weights.{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
+
+
+def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int, width: int, device: str) -> Network:
+    """The network with the weights that `weights_of` gave, for images (N, H, W, C), on a device.
+
+    Raises ValueError where there are none, as in published runs.
+    """
+    weights = {name[8:]: torch.tensor(value) for name, value in arrays.items() if name.startswith("weights.")}
+    if not weights:
+        raise ValueError("This run was published without its network: of features it has those of the pool at most.")
+    model = Network(images.shape[1:], n_classes, width)
+    model.load_state_dict(weights)
+    return model.to(choose_device(device), memory_format=torch.channels_last).eval()
 
 
 def _predict(
-    model: Network,
-    images: np.ndarray,
-    output: Callable[[torch.Tensor], torch.Tensor],
-    flip: bool,
-    shift: int,
-    precision: str | None,
-    batch_size: int | None,
+    model: Network, images: np.ndarray, output: Callable, flip: bool, shift: int, precision: str | None
 ) -> np.ndarray:
-    device = model.classifier.weight.device
+    device, n_pixels, outputs = model.classifier.weight.device, math.prod(images.shape[1:3]), []
     precision = precision or choose_precision(device)
     # What a processor's caches hold, 125 images of 32x32, goes a fifth faster than 500; a GPU wants many at a time.
-    batch_size = batch_size or (max(1, 128_000 // math.prod(images.shape[1:3])) if device.type == "cpu" else 500)
-    outputs = []
-    with torch.inference_mode(), progress_bar(-(-len(images) // batch_size), "predict", delay=2) as bar:
+    batch_size = max(1, 128_000 // n_pixels) if device.type == "cpu" else 500
+    # Images as small as digits are predicted as they are trained, by one thread.
+    work, bar = 50 * n_pixels * model.width**2, progress_bar(-(-len(images) // batch_size), "predict", 2)
+    with threads_for(work), torch.inference_mode(), bar:
         for start in range(0, max(1, len(images)), batch_size):
             batch = send(torch.tensor(images[start : start + batch_size]), device).permute(0, 3, 1, 2)
             with _mixed(device, precision):
                 # The last layer is linear: the mean of the features gives the mean of the logits.
-                views = _views(batch, flip, shift)
-                features = sum(weight * model.features(view).float() for weight, view in views)
+                features = sum(weight * model.features(view).float() for weight, view in _views(batch, flip, shift))
             outputs.append(output(features))
             bar.update()
         return torch.cat(outputs).cpu().numpy()
@@ -195,11 +181,31 @@ def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> N
     return model
 
 
-def progress_bar(total: int, text: str, unit: str = "step", **options) -> tqdm:
-    """A bar that leaves nothing behind; `options` as tqdm has them."""
-    # To standard output: notebooks show standard error on a red ground.
-    return tqdm(total=total, desc=text, unit=unit, file=sys.stdout, leave=False, ascii=True, **options)
+def _optimizers(model: Network, of_matrices: float, of_others: float) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions and SGD for all else, with their learning rates."""
+    convolutions = model.convolutions()
+    matrices = set(map(id, convolutions))
+    others = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in matrices]
+    return [Muon(convolutions, of_matrices), torch.optim.SGD(others, of_others, momentum=0.85, nesterov=True)]
 
 
 def _mixed(device: torch.device, precision: str) -> AbstractContextManager:
     return nullcontext() if precision == "fp32" else torch.autocast(device.type, PRECISIONS[precision])
+
+
+@contextmanager
+def threads_for(work: float) -> Iterator[None]:
+    """Compute with one thread where a step is small, otherwise with those torch has, but no more than the cores that
+    this process may use, by its affinity and its container's quota."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if work < SMALL else min(before, joblib.cpu_count()))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def progress_bar(total: int, text: str, delay: float = 0, unit: str = "step", **options) -> tqdm:
+    """A bar that leaves nothing behind, shown after `delay` seconds; `options` as tqdm has them."""
+    # To standard output: notebooks show standard error on a red ground.
+    return tqdm(total=total, desc=text, unit=unit, delay=delay, file=sys.stdout, leave=False, ascii=True, **options)

@@ -31,10 +31,9 @@ from torchvision.transforms import v2 as transforms
 
 from alkit import ROOT, plots, training
 from alkit.augmentation import augmented_batches
-from alkit.data import load
 from alkit.profiles import load_study
 from alkit.samplers import SCORES, Pool, sample
-from alkit.study import results, versions
+from alkit.study import versions
 from alkit.training import PRECISIONS, choose_device, choose_precision, fit, predict_proba
 
 PLAIN_BATCH = 128
@@ -132,7 +131,7 @@ def speed(study, dataset):
     few, few_pool = part[np.arange(1024)], pool[np.arange(1024)]
 
     def kit(name):
-        return fit(part.images, part.labels, recipe, 0, device, precision=name)
+        return fit(part, recipe, 0, device, precision=name)
 
     plain, same = (
         PlainLoop(resnet18(), device),
@@ -202,7 +201,7 @@ def race(study, dataset):
 
     for epochs in (recipe.epochs // 4, recipe.epochs // 2, recipe.epochs):
         start = time.perf_counter()
-        model = fit(part.images, part.labels, replace(recipe, epochs=epochs), 0, device)
+        model = fit(part, replace(recipe, epochs=epochs), 0, device)
         seconds = time.perf_counter() - start
         row(f"the kit, {epochs} epochs", seconds, predict_proba(model, unseen.images, **recipe.views()))
     plain = PlainLoop(resnet18(), device)
@@ -222,18 +221,14 @@ def race(study, dataset):
     show("F1 against wall time, 6,000 labels, held-out training images", rows)
 
 
-def numpy_pick(name, probabilities, k, piece=50_000):
+def numpy_pick(name, probabilities, k):
     """What one writes with numpy: scores, argpartition, then the picks in order."""
-
-    def score(rows):
-        if name == "least_certainty":
-            return 1 - rows.max(1)
-        if name == "least_certainty_margin":
-            return -np.diff(np.partition(rows, -2, axis=1)[:, -2:])[:, 0]
-        return -(rows * np.log(rows + 1e-12)).sum(1)
-
-    pieces = range(0, len(probabilities), piece)
-    scores = -np.concatenate([score(probabilities[start : start + piece]) for start in pieces])
+    if name == "least_certainty":
+        scores = probabilities.max(1)
+    elif name == "least_certainty_margin":
+        scores = np.diff(np.partition(probabilities, -2, axis=1)[:, -2:])[:, 0]
+    else:
+        scores = (probabilities * np.log(probabilities + 1e-12)).sum(1)
     picked = np.argpartition(scores, k)[:k]
     return picked[scores[picked].argsort()]
 
@@ -252,25 +247,17 @@ class Given(SkactivemlClassifier):
         return self.probabilities
 
 
-def make_pool(path, n, n_classes):
-    random = np.random.default_rng(0)
-    pool = np.lib.format.open_memmap(path, "w+", np.float32, (n, n_classes))
-    for start in range(0, n, 10_000):
-        logits = 2 * random.standard_normal((min(10_000, n - start), n_classes), np.float32)
-        pool[start : start + 10_000] = torch.tensor(logits).softmax(1).numpy()
-
-
-def pick(probabilities, name, rounds, *, peers):
+def pick(probabilities, name, rounds):
     """One row: milliseconds of each way to pick 5,000."""
     ways = {"the kit": lambda: sample(name, Pool(probabilities), 5000, 0)}
     if name in SCORES:
         ways["numpy"] = lambda: numpy_pick(name, probabilities, 5000)
-    if name in SCORES and peers:
+    if name in SCORES:
         strategies = dict(zip(SCORES, (uncertainty_sampling, margin_sampling, entropy_sampling), strict=True))
         learner = ActiveLearner(Given(probabilities), query_strategy=strategies[name])
         ways["modAL"] = lambda: learner.query(probabilities, n_instances=5000)
     seconds = dict(zip(ways, median_seconds(*ways.values(), rounds=rounds), strict=True))
-    if name in SCORES and peers:
+    if name in SCORES:
         methods = dict(zip(SCORES, ("least_confident", "margin_sampling", "entropy"), strict=True))
         query = UncertaintySampling(method=methods[name], random_state=0)
         unknown, model = np.full(len(probabilities), np.nan), Given(probabilities)
@@ -284,38 +271,56 @@ def pick(probabilities, name, rounds, *, peers):
 
 
 def samplers():
-    """The strategies on pools of two sizes; the large one is a file of 5 GB, read in pieces."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for n, n_classes, large in ((49_000, 10, False), (1_281_167, 1000, True)):
-            path = Path(folder) / "probabilities.npy"
-            make_pool(path, n, n_classes)
-            pool = np.load(path, mmap_mode="r" if large else None)
-            rows += [pick(pool, name, 1 if large else 21, peers=not large) for name in ("random", *SCORES)]
-    show("Samplers: 5,000 picks, most informative first", rows)
+    """The strategies on a pool of the report's size."""
+    logits = 2 * np.random.default_rng(0).standard_normal((49_000, 10), np.float32)
+    pool = torch.tensor(logits).softmax(1).numpy()
+    show("Samplers: 5,000 picks, most informative first", [pick(pool, name, 21) for name in ("random", *SCORES)])
 
 
-def memory(study, _):
-    """Peak memory of a process that does a run of the profile with every kind of experiment, for one epoch each."""
-    code = (
-        "import resource, sys; from pathlib import Path; from alkit.data import load\n"
-        "from alkit.profiles import load_study; from alkit.study import results\n"
-        "brief = {'default': {'epochs': 1}}\n"
-        "study = load_study(sys.argv[1], data=sys.argv[2], device=sys.argv[3], seeds=[0], recipes=brief)\n"
-        "results(study, load(study.data), ('original_label', 'entropy', 'full_training_set'))\n"
-        "status = Path('/proc/self/status')\n"
-        # getrusage is no less than what the process that started this one had; Linux knows better.
-        "peak = status.read_text().split('VmHWM:')[1].split()[0] if status.exists() else None\n"
-        "print(peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", code, study.profile, study.data, study.device],
-            env=os.environ | {"ALKIT_RECORDS": folder}, stdout=subprocess.PIPE, text=True, check=True,
-        )  # fmt: skip
-    # Kilobytes, on macOS bytes.
-    peak = int(done.stdout.split()[-1]) / (2**30 if sys.platform == "darwin" else 2**20)
-    show("Memory", [{"run": "original_label, entropy, full_training_set; one epoch each", "peak, GiB": peak}])
+OLD = "28e953b"  # the commit before the house was rebuilt: one run after the other, ten kernels from scratch
+SIX = """
+import sys; from dataclasses import replace; from alkit.profiles import load_study
+study = load_study("cifar10", data=sys.argv[1], device=sys.argv[2], seeds=[0, 1])
+brief = {name: replace(recipe, epochs=max(1, recipe.epochs // 10)) for name, recipe in study.recipes.items()}
+study = replace(study, recipes=brief)
+if hasattr(study, "results"):
+    study.results()
+else:
+    from alkit.data import load; from alkit.study import results
+    results(study, load(study.data))
+"""
+
+
+def spent(command, folder):
+    """Wall seconds and peak GiB (of its largest process) of a command, with fresh records and its own package."""
+    with tempfile.TemporaryDirectory() as records:
+        places = {"ALKIT_RECORDS": records, "PYTHONPATH": str(folder), "ALKIT_DATA": str(ROOT / "data")}
+        start, output = time.perf_counter(), ["--output", records] * ("report" in command)
+        process = subprocess.Popen(
+            [sys.executable, *command, *output], cwd=folder, env=os.environ | places, stdout=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0, command
+        return time.perf_counter() - start, usage.ru_maxrss / 2**20
+
+
+def before(study, data):
+    """The quick report, quiet and beside a busy core, and six experiments of cifar10, of today and of an old commit."""
+    six, quick = ["-c", SIX, data, study.device], ["-m", "alkit", "report", "--profile", "quick"]
+    with tempfile.TemporaryDirectory() as old:
+        packed = subprocess.run(["git", "archive", OLD], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", old], input=packed, check=True)
+        rows = []
+        for what, command in {"quick report": quick, "cifar10, 2 seeds, a tenth of the epochs": six}.items():
+            pairs = [[spent(command, folder) for folder in (ROOT, old)] for _ in range(3)]
+            seconds, peaks = np.median(np.array(pairs)[..., 0], axis=0), np.max(np.array(pairs)[..., 1], axis=0)
+            row = {"what": what, "today, s": seconds[0], "old, s": seconds[1], "ratio": seconds[0] / seconds[1]}
+            rows.append(row | {"peak, GiB": peaks[0], "old peak, GiB": peaks[1]})
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        seconds = np.median([spent(quick, ROOT)[0] for _ in range(3)])
+        busy.kill()
+    beside = {"what": "quick report beside a busy core, to quiet", "today, s": seconds, "old, s": rows[0]["today, s"]}
+    show(f"Today and {OLD}: medians of three, alternating", [*rows, beside | {"ratio": seconds / rows[0]["today, s"]}])
 
 
 def recipe_for(study, n):
@@ -334,7 +339,7 @@ def cost(study, dataset, folder):
             study, n_labelled=min(n, 20_000), recipes=study.recipes | {"original_label": recipe_for(study, n)}
         )
         experiment = "original_label" if n < 50_000 else "full_training_set"
-        rows.append(results(sized, dataset, (experiment,)))
+        rows.append(sized.results((experiment,)))
     table = pd.concat(rows)
     show("Cost against the number of labels", table[["n_train", "seed", "f1", "seconds"]].to_dict("records"))
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
@@ -352,7 +357,7 @@ def cost(study, dataset, folder):
 
 
 def main():
-    parts = {"speed": speed, "samplers": samplers, "memory": memory, "race": race, "cost": cost}
+    parts = {"before": before, "speed": speed, "samplers": samplers, "race": race, "cost": cost}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(parts)}; all unless given")
     parser.add_argument("--data", default="cifar10", help='"cifar10" or an .npz file of 32x32 colour images like it')
@@ -363,13 +368,15 @@ def main():
     given = parser.parse_args()
     if unknown := set(given.parts) - set(parts):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; give some of {', '.join(parts)}.")
-    study = load_study("cifar10", data=given.data, device=given.device, seeds=[0])
-    dataset = load(study.data)
+    data = str(Path(given.data).resolve()) if Path(given.data).is_file() else given.data
+    study = load_study("cifar10", data=data, device=given.device, seeds=[0])
     device = choose_device(study.device)
-    print(f"{dataset.name}; {device}, {choose_precision(device)}, {torch.get_num_threads()} threads; {versions()}")
-    arguments = {"samplers": (), "cost": (study, dataset, given.output)}
+    print(
+        f"{study.dataset.name}; {device}, {choose_precision(device)}, {torch.get_num_threads()} threads; {versions()}"
+    )
+    arguments = {"samplers": (), "cost": (study, study.dataset, given.output), "before": (study, data)}
     for name in given.parts or parts:
-        parts[name](*arguments.get(name, (study, dataset)))
+        parts[name](*arguments.get(name, (study, study.dataset)))
 
 
 if __name__ == "__main__":

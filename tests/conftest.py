@@ -1,18 +1,25 @@
 """What the tests share: an empty store for each, and a study small enough to run many times."""
 
+import linecache
 import os
 import re
+import sys
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 # Two tests run at a time, each on one thread; torch reads this when it is imported. Processes that joblib starts take
 # the second from the number of cores where it is not set, and their torch takes it over the first.
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+sys.path.append(str(Path(__file__).parents[1] / "notebooks"))  # exercises, checks and browser
 
+import numpy as np
 import pytest
 
-from alkit.data import load
+from alkit.loading import load
 from alkit.profiles import load_study
 
+CELLS = count()
 TINY = Path(__file__).with_name("tiny.yaml")
 
 
@@ -24,14 +31,39 @@ def records(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def study():
     return load_study(str(TINY))
 
 
 @pytest.fixture(scope="session")
+def tiny_store(study, tmp_path_factory):
+    """A store with every run of the tiny study."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALKIT_RECORDS", str(folder))
+        study.results()
+    return folder
+
+
+@pytest.fixture
+def finished(study, tiny_store, records, monkeypatch):
+    """The tiny study in a store that has every run of it; what a test adds there stays for the next one."""
+    monkeypatch.setenv("ALKIT_RECORDS", str(tiny_store))
+    return study
+
+
+@pytest.fixture(scope="session")
 def digits():
     return load("digits")
+
+
+def in_a_cell(text, **names):
+    """What a notebook's cell defines: in no file and no module that another process could import."""
+    file, namespace = f"cell {next(CELLS)}", {"__name__": "__main__", "np": np, **names}
+    linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file
+    exec(compile(text, file, "exec"), namespace)
+    return SimpleNamespace(**namespace)
 
 
 def loaded_from_elsewhere(page):

@@ -3,23 +3,19 @@
 import re
 from dataclasses import replace
 
+import browser
 from ipywidgets import VBox, Widget
 from ipywidgets.widgets.widget_output import Output
 
-from alkit import browser, plots
-from alkit.data import split
-from alkit.study import run
 
-
-def opened(study, dataset, monkeypatch):
-    """The controls of a browser, what it shows, all figures drawn from now on, and the static picture in its place."""
-    figures, bundles, boxes = [], [], []
-    monkeypatch.setattr(plots, "pick", lambda *given, draw=plots.pick: figures.append(draw(*given)) or figures[-1])
+def opened(study, monkeypatch):
+    """The controls of a browser, what it shows, and the static picture in its place."""
+    bundles, boxes = [], []
     monkeypatch.setattr(browser, "display", lambda bundle, **more: bundles.append((bundle, more)))
     monkeypatch.setattr(browser, "VBox", lambda children: boxes.append(VBox(children)) or boxes[0])
-    browser.browse(study, dataset, 0)
+    browser.browse(study, 0)
     controls, view = boxes[0].children
-    return controls.children, view, figures, bundles[0]
+    return controls.children, view, bundles[0]
 
 
 def alt(view):
@@ -27,40 +23,41 @@ def alt(view):
     return re.fullmatch(r'<img src="data:image/png;base64,iVBOR[\w+/=]+" alt="([^"]+)">', view.value)[1]
 
 
-def test_each_control_changes_the_pick_that_is_shown(study, digits, monkeypatch):
-    (strategy, kind, rank), view, figures, (bundle, more) = opened(study, digits, monkeypatch)
+def test_each_control_changes_the_pick_that_is_shown(finished, monkeypatch):
+    (strategy, kind, rank), view, (bundle, more) = opened(finished, monkeypatch)
+    labels, probabilities = finished.pool.labels, finished.view(0).probabilities
+    picks = finished.run("entropy", 0)["picks"]
     assert bundle["image/png"] in view.value
     assert more["metadata"]["image/png"]["alt"] == alt(view)
-    assert f"least certainty: pick 1 of {study.n_query} (any class), score" in alt(view)
-    labels = split(digits, study.n_labelled).pool.labels
-    picks = run(study, digits, "entropy", 0).arrays["picks"]
+    assert alt(view).startswith(f"least_certainty: pick 1 of {finished.n_query}, class ")
     strategy.value = "entropy"
     rank.value = 5
-    assert f"entropy: pick 5 of {study.n_query} (any class)" in alt(view)
-    assert f"{labels[picks[4]]} (true)" in [label.get_text() for label in figures[-1].axes[1].get_yticklabels()]
+    assert f"entropy: pick 5 of {finished.n_query}, class {labels[picks[4]]}, score" in alt(view)
+    shown = re.findall(r"(\d) (0\.\d\d)", alt(view))
+    assert [number for _, number in shown] == [f"{p:.2f}" for p in sorted(probabilities[picks[4]])[:-7:-1]]
+    assert shown[0][0] == str(probabilities[picks[4]].argmax())
     of_class = int((labels[picks] == labels[picks[0]]).sum())
-    rank.value = study.n_query
+    rank.value = finished.n_query
     kind.value = str(labels[picks[0]])
-    assert rank.max == rank.value == of_class < study.n_query
-    assert f"pick {of_class} of {of_class} (class {labels[picks[0]]}), score" in alt(view)
-    kind.value, strategy.value, rank.value = browser.ANY, "random", study.n_query
-    assert alt(view).startswith(f"random: pick {study.n_query} of {study.n_query} (any class). The largest")
-    assert figures[-1].get_suptitle() in alt(view)
+    assert rank.max == rank.value == of_class < finished.n_query
+    assert f"pick {of_class} of {of_class}, class {labels[picks[0]]}, score" in alt(view)
+    kind.value, strategy.value, rank.value = "any class", "random", finished.n_query
+    assert re.match(f"random: pick {finished.n_query} of {finished.n_query}, class \\d. Predicted: ", alt(view))
 
 
-def test_a_class_without_picks_is_said_to_have_none(study, digits, monkeypatch):
-    (_, kind, _), view, _, _ = opened(replace(study, n_query=1), digits, monkeypatch)
+def test_a_class_without_picks_is_said_to_have_none(finished, monkeypatch):
+    (_, kind, _), view, _ = opened(replace(finished, n_query=1), monkeypatch)
     shown = []
-    for name in digits.class_names:
+    for name in finished.dataset.class_names:
         kind.value = name
         shown.append(view.value)
-    missed = [f"least_certainty picked none of class {name}." for name in digits.class_names]
+    missed = [f"least_certainty picked none of class {name}." for name in finished.dataset.class_names]
     assert sum(said == text for said, text in zip(shown, missed, strict=True)) == 9
     assert sum("<img" in said for said in shown) == 1
 
 
-def test_it_has_no_output_widget_for_which_a_report_may_wait_for_ever(study, digits, monkeypatch):
+def test_it_has_no_output_widget_for_which_a_report_may_wait_for_ever(finished, monkeypatch):
     made = []
     monkeypatch.setattr(Widget, "_widget_construction_callback", made.append)
-    opened(study, digits, monkeypatch)
+    opened(finished, monkeypatch)
     assert made and not [widget for widget in made if isinstance(widget, Output)]

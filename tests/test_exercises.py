@@ -1,351 +1,231 @@
-"""The students' notebooks: each runs alone, solved and with wrong answers, and every check says what is off."""
+"""The exercises: every check says what is off with a wrong answer, and Right. to the notebook's own solution."""
 
+import ast
 import re
 from types import SimpleNamespace
 
+import exercises
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY, loaded_from_elsewhere
-from test_notebooks import PATHS, papermill
+from conftest import in_a_cell
+from scipy.spatial.distance import cdist
+from scipy.special import softmax
+from scipy.stats import t
+from sklearn.metrics import f1_score
+from test_notebooks import PATHS
 
-from alkit import exercises
-from alkit.__main__ import main
-from alkit.course import handout
-from alkit.pages import navigation
-from alkit.samplers import Pool, least_certainty_margin
+from alkit.samplers import Pool
+from alkit.statistics import holm
+from alkit.study import EXPERIMENTS, Study
 
-# For each exercise of each notebook: wrong answers, and what the check has to say.
+NAMES = ("bird", "cat", "dog")
+CONFUSED = pd.DataFrame([[0.9, 0.1, 0.0], [0.2, 0.5, 0.3], [0.0, 0.4, 0.6]], NAMES, NAMES)
+DRAWN = np.random.default_rng(0)
+# Least certainty is clearly behind margin and ahead of random; entropy is its equal.
+SHIFTS = dict(zip(EXPERIMENTS, (-0.3, -0.1, 0, 0.1, 0, 0.3), strict=True))
+TABLE = pd.DataFrame(
+    {"experiment": name, "seed": seed, "f1": 0.6 + shift + 0.01 * (-1) ** (seed + place)}
+    for place, (name, shift) in enumerate(SHIFTS.items())
+    for seed in range(5)
+)
+POOL = Pool(DRAWN.dirichlet(np.ones(4), 100), DRAWN.normal(size=(100, 3)), DRAWN.normal(size=(9, 3)))
+
+
+def counted(one, other):
+    return len(set(map(bytes, one.images)) & set(map(bytes, other.images)))
+
+
+def my_interval(half):
+    """Intervals of half width `half`, a function of how many values, their spread and Student's factor."""
+
+    def answer(values):
+        n = len(values)
+        width = half(n, values.std(ddof=1), t.isf(0.025, n - 1))
+        return values.mean() - width, values.mean() + width
+
+    return answer
+
+
+def holm_unclipped(p):
+    corrected, order = np.empty(len(p)), np.argsort(p)
+    corrected[order] = np.maximum.accumulate(np.sort(p) * np.arange(len(p), 0, -1))
+    return corrected
+
+
+def holm_in_place(p):
+    p.sort()
+    return np.maximum.accumulate(p * [3, 2, 1])
+
+
+def shared_share(divisor):
+    return lambda a, b: len(np.intersect1d(a, b)) / divisor(a, b)
+
+
+def overconfident(logits):
+    powers = np.exp(logits)
+    return 1 - powers.max(axis=1) / powers.sum(axis=1)
+
+
+def farthest(pool, k, random):
+    return np.argsort(-cdist(pool.features, pool.labelled_features).min(axis=1))[:k]
+
+
+# For each check wrong answers, and what it has to say.
 WRONG = {
-    "00_start_here": [
-        [
-            ("n_asked = study.n_labelled + study.n_query", "counts the labels as well that were there"),
-            ("n_asked = 1", "too small"),
-            ("n_asked = 'many'", "give a number, not str"),
-        ],
-        [
-            ("f1_of_cat = 0.625", "plain mean"),
-            ("f1_of_cat = 0.75", "precision"),
-            ("f1_of_cat = 60", "per cent"),
-            ("f1_of_cat = float('nan')", "NaN"),
-        ],
+    "labels_asked": [(80, "counts the labels as well"), (1, "too small"), ("many", "give a number, not str")],
+    "f1_of_cat": [(0.625, "plain mean"), (0.75, "precision"), (60, "per cent"), (float("nan"), "NaN"), (True, "bool")],
+    "labelled_share": [(60 / 1237, "relative to the pool"), (2.0, "too large")],
+    "shared_images": [
+        (lambda one, other: 0, "20 labelled images.*too small"),
+        (counted, "5 a second time.*too small"),
+        (lambda one, other: len(one), "too large"),
+        (lambda one, other: one.bytes, "it stops with AttributeError"),
     ],
-    "01_data_and_split": [
-        [("share = len(parts.labelled) / len(parts.pool)", "relative to the pool"), ("share = 2.0", "too large")],
-        [
-            ("def shared(one, other):\n    return 0", "20 labelled images.*too small"),
-            (
-                "def shared(one, other):\n    return len(set(map(bytes, one.images)) & set(map(bytes, other.images)))",
-                "5 a second time.*too small",
-            ),
-            ("def shared(one, other):\n    return len(one)", "too large"),
-            ("def shared(one, other):\n    return one.bytes", "it stops with AttributeError"),
-        ],
+    "class_missed": [("a", "give the name of a class, one of bird, cat"), ("dog", "1 of the diagonal's 3 cells are")],
+    "macro_f1": [
+        (lambda true, predicted: np.mean(true == predicted), "the accuracy"),
+        (lambda true, predicted: f1_score(true, predicted, average="weighted"), "by their size"),
+        (0.5, "give a function, not float"),
     ],
-    "02_baselines": [
-        [
-            ("missed = 'a'", "give the name of a class, one of 0, 1"),
-            ("missed = pd.Series(np.diag(confused), confused.index).idxmax()", "cells are lower"),
-        ],
-        [
-            ("def macro_f1(true, predicted):\n    return np.mean(true == predicted)", "the accuracy"),
-            (
-                "from sklearn.metrics import f1_score\n\n\n"
-                "def macro_f1(true, predicted):\n    return f1_score(true, predicted, average='weighted')",
-                "by their size",
-            ),
-        ],
+    "picks_expected": [(122, "how many there are in the pool"), (2.0, "equally many of each"), (0, "too small")],
+    "picks_of_first_half": [
+        (lambda pool, k, random: random.permutation(len(pool))[:k], "of 101 images .* second half"),
+        (lambda pool, k, random: random.permutation(50)[:k], "of 60 images .* second half"),
+        (lambda pool, k, random: random.permutation(len(pool) // 2)[:20], r"shape \(20,\); return 7 distinct"),
+        (lambda pool, k, random: np.arange(k), "not random"),
+        (lambda pool, k, random: random.permutation(k), "not random"),
+        (lambda pool, k, random: random.permutation(40)[:k], "never picks 10 of the first 50"),
+        (lambda pool, k, random: np.random.default_rng().permutation(50)[:k], "from the generator"),
+        (lambda pool, k, random: np.zeros(k, int), "position 0 20 times"),
     ],
-    "03_random": [
-        [
-            ("n_first = np.sum(parts.pool.labels == 0)", "how many there are in the pool"),
-            ("n_first = study.n_query / 10", "equally many of each"),
-            ("n_first = 0", "too small"),
-        ],
-        [
-            (
-                "def first_half(pool, k, generator):\n    return generator.permutation(len(pool.probabilities))[:k]",
-                "of a pool of 101 images .* second half",
-            ),
-            (
-                "def first_half(pool, k, generator):\n    return generator.permutation(50)[:k]",
-                "of 60 images .* second half",
-            ),
-            (
-                "def first_half(pool, k, generator):\n    n = len(pool.probabilities)\n"
-                "    return generator.permutation(n // 2)[:20]",
-                "return 7 distinct integers",
-            ),
-            ("def first_half(pool, k, generator):\n    return np.arange(k)", "not random"),
-            ("def first_half(pool, k, generator):\n    return generator.permutation(k)", "not random"),
-            (
-                "def first_half(pool, k, generator):\n    return generator.permutation(40)[:k]",
-                "never picks 10 of the first 50",
-            ),
-            ("def first_half(pool, k, generator):\n    return np.random.permutation(50)[:k]", "from the generator"),
-            ("def first_half(pool, k, generator):\n    return np.zeros(k, int)", "distinct integers"),
-        ],
+    "order_of_three": [("FDE", "most sure"), ("DEF", "compare the largest"), ("ABC", "three letters")],
+    "least_certainty_of_logits": [
+        (lambda logits: 1 - logits.max(axis=1), "softmax comes first"),
+        (lambda logits: softmax(logits, axis=1).max(axis=1), "other way round"),
+        (overconfident, "near 1,000, 50 of 50 numbers are NaN"),
+        (lambda logits: 1 - softmax(logits, axis=0).max(axis=1), "not over the images"),
+        (lambda logits: 1 - softmax(logits, axis=1).max(axis=0), "each image needs one"),
+        (lambda logits: logits, r"shape \(50, 4\); \(50,\) is needed"),
+        (3, "give a function, not int"),
     ],
-    "04_least_certainty": [
-        [
-            ("order_of_three = 'FDE'", "most sure"),
-            ("order_of_three = 'DEF'", "compare the largest"),
-            ("order_of_three = 'ABC'", "three letters"),
-        ],
-        [
-            ("def my_score(logits):\n    return 1 - logits.max(axis=1)", "softmax comes first"),
-            (
-                "def my_score(logits):\n    p = np.exp(logits)\n    return (p / p.sum(1, keepdims=True)).max(1)",
-                "other way round",
-            ),
-            (
-                "def my_score(logits):\n    p = np.exp(logits)\n    return 1 - p.max(axis=1) / p.sum(axis=1)",
-                "near 1,000, 50 of 50 numbers are NaN",
-            ),
-            (
-                "def my_score(logits):\n    p = np.exp(logits - logits.max())\n"
-                "    return 1 - (p / p.sum(axis=0)).max(axis=1)",
-                "not over the images",
-            ),
-            (
-                "def my_score(logits):\n    p = np.exp(logits)\n"
-                "    return 1 - (p / p.sum(axis=1, keepdims=True)).max(axis=0)",
-                "each image needs one",
-            ),
-            ("def my_score(logits):\n    return logits", r"shape \(50, 4\); \(50,\) is needed"),
-            ("my_score = 3", "give a function, not int"),
-        ],
+    "margin_by_hand": [
+        (0.45, "the sign is not"),
+        (0.3, "which is least certainty"),
+        (-0.65, "subtract the second largest"),
+        (0.65, "begin with the largest"),
     ],
-    "05_least_certainty_margin": [
-        [
-            ("score_by_hand = 0.45", "the sign is not"),
-            ("score_by_hand = 0.3", "which is least certainty"),
-            ("score_by_hand = -0.65", "subtract the second largest"),
-            ("score_by_hand = 0.65", "begin with the largest"),
-        ],
-        [
-            ("rows_of_two = [[0.9, 0.1, 0.0], [0.5, 0.4, 0.1]]", "least certainty does not prefer the first"),
-            ("rows_of_two = [[0.4, 0.3, 0.3], [0.6, 0.3, 0.1]]", "margin does not prefer the second"),
-            ("rows_of_two = [[0.5, 0.3, 0.3], [0.6, 0.3, 0.1]]", "sum of 1"),
-            ("rows_of_two = [[0.45, 0.3, 0.25], [0.52, 0.47, 0.01]]", "A, B and C do not count"),
-        ],
+    "two_rows": [
+        ([[0.9, 0.1, 0.0], [0.5, 0.4, 0.1]], "least certainty does not prefer the first"),
+        ([[0.4, 0.3, 0.3], [0.6, 0.3, 0.1]], "margin does not prefer the second"),
+        ([[0.5, 0.3, 0.3], [0.6, 0.3, 0.1]], "sum of 1"),
+        ([[0.45, 0.3, 0.25], [0.52, 0.47, 0.01]], "A, B and C do not count"),
     ],
-    "06_entropy": [
-        [
-            ("by_hand = 1.5", "bits"),
-            ("by_hand = -1.5 * np.log(2)", "the sign is not"),
-            ("by_hand = 1.733", "its own prob"),
-        ],
-        [
-            (
-                "def my_entropy(probabilities):\n    return -(probabilities * np.log(probabilities)).sum(axis=1)",
-                "where a probability is 0, .*NaN",
-            ),
-            (
-                "def my_entropy(probabilities):\n    p = probabilities + 1e-12\n"
-                "    return -(p * np.log2(p)).sum(axis=1)",
-                "bits",
-            ),
-        ],
+    "entropy_by_hand": [(1.5, "bits"), (-1.5 * np.log(2), "the sign is not"), (1.733, "its own prob")],
+    "entropy_function": [
+        (lambda p: -(p * np.log(p)).sum(axis=1), "where a probability is 0, .*NaN"),
+        (lambda p: -((p + 1e-12) * np.log2(p + 1e-12)).sum(axis=1), "bits"),
     ],
-    "07_comparison": [
-        [
-            ("cannot_tell = ['rnadom']", "list of names out of"),
-            ("cannot_tell = 3", "list of names"),
-            (
-                "rows = paired_differences(table, 'least_certainty').drop(['original_label', 'full_training_set'])\n"
-                "cannot_tell = rows.index[(rows['low'] > 0) | (rows['high'] < 0)]",
-                r"\d missing, \d too many",
-            ),
-        ],
-        [
-            (
-                "def my_interval(values):\n    half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))\n"
-                "    return values.mean() - half, values.mean() + half",
-                "of 7 values, .*Student's t is larger",
-            ),
-            (
-                "def my_interval(values):\n    half = t.isf(0.025, len(values) - 1) * values.std(ddof=1)\n"
-                "    return values.mean() - half, values.mean() + half",
-                "root of the number of seeds",
-            ),
-            (
-                "def my_interval(values):\n    n = len(values)\n"
-                "    half = t.isf(0.025, n - 1) * values.std(ddof=1) / n\n"
-                "    return values.mean() - half, values.mean() + half",
-                "root of the number of seeds, not by the number",
-            ),
-            (
-                "def my_interval(values):\n    half = 2.44691 * values.std(ddof=1) / len(values) ** 0.5\n"
-                "    return values.mean() - half, values.mean() + half",
-                "of 3 values, 2 of 2 numbers are off",
-            ),
-            (
-                "def my_interval(values):\n    n = len(values)\n"
-                "    half = t.isf(0.025, n - 1) * values.std() / n**0.5\n"
-                "    return values.mean() - half, values.mean() + half",
-                "divides by n - 1",
-            ),
-            ("def my_interval(values):\n    return values.mean()", r"shape \(\); \(2,\) is needed"),
-        ],
+    "undecided": [
+        (["rnadom"], "list of names out of"),
+        (3, "list of names"),
+        (["random", "least_certainty_margin"], "1 missing, 2 too many"),
     ],
-    "08_how_sure": [
-        [("n_seeds = 8", "too small"), ("n_seeds = 100", "too large"), ("n_seeds = 32", "Student's t, and a few more")],
-        [
-            ("def my_holm(p):\n    return np.minimum(3 * p, 1)", "Bonferroni"),
-            ("def my_holm(p):\n    return p", "as they were"),
-            ("def my_holm(p):\n    return np.array([0.03, 0.06, 0.06])", "order in which they came"),
-            (
-                "def my_holm(p):\n    order = np.argsort(p)\n    corrected = np.empty(len(p))\n"
-                "    corrected[order] = np.maximum.accumulate(np.sort(p) * np.arange(len(p), 0, -1))\n"
-                "    return corrected",
-                "above 1",
-            ),
-            (
-                "def my_holm(p):\n    p.sort()\n    return np.maximum.accumulate(p * [3, 2, 1])",
-                "order in which they came",
-            ),
-        ],
+    "interval": [
+        (my_interval(lambda n, std, t: 1.96 * std / n**0.5), "of 7 values, .*Student's t is larger"),
+        (my_interval(lambda n, std, t: t * std), "root of the number of seeds"),
+        (my_interval(lambda n, std, t: t * std / n), "root of the number of seeds, not by the number"),
+        (my_interval(lambda n, std, t: 2.44691 * std / n**0.5), "of 3 values, 2 of 2 numbers are off"),
+        (my_interval(lambda n, std, t: t * std * ((n - 1) / n / n) ** 0.5), "divides by n - 1"),
+        (lambda values: values.mean(), r"shape \(\); \(2,\) is needed"),
     ],
-    "09_what_did_they_pick": [
-        [
-            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / len(a)", "share of one set"),
-            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b))", "how many they have in common"),
-            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / (len(a) + len(b))", "both have twice"),
-            ("def my_jaccard(a, b):\n    return len(np.intersect1d(a, b)) / 10", "for sets of 3 and 2 .*too small"),
-        ],
-        [
-            ("def mine(pool, k, generator):\n    return np.zeros(k, int)", "distinct integers"),
-            ("def mine(pool, k, generator):\n    return np.random.permutation(50)[:k]", "from the generator"),
-            ("def mine(pool, k, generator):\n    return pool.images", "it stops with AttributeError"),
-        ],
+    "seeds_for_a_point": [(8, "too small"), (100, "too large"), (32, "Student's t, and a few more")],
+    "holm_function": [
+        (lambda p: 3 * p, "Bonferroni"),
+        (lambda p: p, "as they were"),
+        (lambda p: np.sort(holm(p)), "order in which they came"),
+        (holm_in_place, "order in which they came"),
+        (holm_unclipped, "above 1"),
+    ],
+    "jaccard": [
+        (shared_share(lambda a, b: len(a)), "share of one set"),
+        (shared_share(lambda a, b: 1), "how many they have in common"),
+        (shared_share(lambda a, b: len(a) + len(b)), "both have twice"),
+        (shared_share(lambda a, b: 10), "for sets of 3 and 2 .*too small"),
+    ],
+    "own_sampler": [
+        (lambda pool, k, random: np.arange(k - 1), r"int64 of shape \(9,\); return 10"),
+        (lambda pool, k, random: np.full(k, 3), "position 3 10 times"),
+        (lambda pool, k, random: np.arange(k) + 95, "positions from 95 to 104"),
+        (lambda pool, k, random: np.arange(k, dtype=float), "float64 of shape"),
+        (lambda pool, k, random: pool.probabilities[:, 0] > 0.5, "a mask: use np.flatnonzero"),
+        (lambda pool, k, random: np.random.default_rng().permutation(50)[:k], "from the generator"),
+        (lambda pool, k, random: pool.images, "it stops with AttributeError: this pool has no images"),
+    ],
+    "k_center": [
+        (lambda pool, k, random: random.permutation(len(pool))[:k], "numbers are off"),
+        (farthest, "measure again after it"),
     ],
 }
+# What no sentence may hold.
+RIGHT = {"labels_asked": 20, "f1_of_cat": 0.6, "margin_by_hand": -0.45, "seeds_for_a_point": 34}
+IMPORTS = (ast.Import, ast.ImportFrom)
+GIVEN = {"class_missed": (CONFUSED,), "undecided": (TABLE,), "own_sampler": (POOL, 10)}
 
 
-@pytest.fixture(scope="module")
-def handed_out(tmp_path_factory):
-    return handout(tmp_path_factory.mktemp("for students"))
-
-
-def tagged(notebook, tag):
-    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+@pytest.mark.parametrize("name", WRONG)
+def test_a_check_says_what_is_off_with_a_wrong_answer_and_not_what_is_right(name, study):
+    needs_study = name in ("labels_asked", "labelled_share", "picks_expected")
+    for answer, pattern in WRONG[name]:
+        sentence = getattr(exercises, name).problem(answer, *GIVEN.get(name, (study,) if needs_study else ()))
+        assert re.match(f".*({pattern})", sentence), sentence
+        assert sentence.endswith(".") or "it stops" in sentence
+        assert name not in RIGHT or not re.search(rf"(?<![\w.]){RIGHT[name]}(?![\w.])", sentence), sentence
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_the_handout_runs_alone_unanswered_answered_wrongly_and_solved(path, handed_out, tmp_path):
-    notebook = nbformat.read(handed_out / path.name, nbformat.NO_CONVERT)
-    solutions = tagged(nbformat.read(path, nbformat.NO_CONVERT), "solution")
-    cells = []
-    exercise = iter(zip(WRONG[path.stem], solutions, strict=True))
-    for cell in notebook.cells:
-        cells.append(cell)
-        if "exercise" in cell.metadata.get("tags", []):
-            wrong, solution = next(exercise)
-            check = cell.source[re.search(r"^(pool = |exercises\.)", cell.source, re.MULTILINE).start() :]
-            for code, _ in wrong:
-                cells.append(nbformat.v4.new_code_cell(f"{code}\n\n\n{check}", metadata={"tags": ["wrong"]}))
-            cells.append(solution)
-            answer = re.match(r"(\w+) = ", cell.source)
-            shown = f"print(repr({answer[1]}))" if answer else "print('no value')"
-            cells.append(nbformat.v4.new_code_cell(shown, metadata={"tags": ["right"]}))
-    notebook.cells = cells
-    nbformat.write(notebook, tmp_path / path.name)
-    options = ["-p", "profile", str(TINY)]
-    options += ["-p", "output", str(tmp_path)] if "output = None" in notebook.cells[2].source else []
-    done = papermill(tmp_path / path.name, tmp_path / "out.ipynb", *options)
-    assert done.returncode == 0, done.stderr[-3000:]
-    executed = nbformat.read(tmp_path / "out.ipynb", nbformat.NO_CONVERT)
-
-    def said(tag):
-        return ["".join(output.text for output in cell.outputs) for cell in tagged(executed, tag)]
-
-    assert said("exercise") == ["Not yet: replace None by your answer.\n"] * len(solutions)
-    assert said("solution") == ["Right.\n"] * len(solutions)
-    expected = [(pattern, i) for i, wrong in enumerate(WRONG[path.stem]) for _, pattern in wrong]
-    right = [value.strip() for value in said("right")]
-    for sentence, (pattern, i) in zip(said("wrong"), expected, strict=True):
-        assert re.match(f"Not yet: .*({pattern})", sentence), sentence
-        assert sentence.strip().endswith(".") or "it stops" in sentence
-        assert not re.search(rf"(?<![\w.]){re.escape(right[i])}(?![\w.])", sentence), "it gives the answer away"
-    for output in (output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs):
-        assert output.output_type != "stream" or output.name != "stderr", output.text
-        if "image/png" in output.get("data", {}):
-            assert len(output.metadata["image/png"]["alt"]) > 30
+def test_each_exercise_waits_for_an_answer_and_its_solution_is_right(path, study, monkeypatch, capsys):
+    monkeypatch.setattr(Study, "view", lambda study, seed: POOL)
+    names = {"study": study, "dataset": study.dataset, "confused": CONFUSED, "table": TABLE, "pool": POOL, "seed": 0}
+    cells = [cell for cell in nbformat.read(path, nbformat.NO_CONVERT).cells if cell.cell_type == "code"]
+    imports = [node for cell in cells for node in ast.parse(cell.source).body if isinstance(node, IMPORTS)]
+    exec(compile(ast.Module(imports, []), path.name, "exec"), names)
+    answers = [cell for cell in cells if cell.metadata.get("tags") in (["exercise"], ["solution"])]
+    for cell in answers:
+        exec(cell.source, names)
+        right = cell.metadata.tags == ["solution"]
+        assert capsys.readouterr().out == ("Right.\n" if right else "Not yet: replace None by your answer.\n")
+    assert len(answers) >= 4
 
 
-def test_the_handout_has_no_solution_and_the_command_writes_it(tmp_path, capsys):
-    assert main(["handout", "--output", str(PATHS[0].parent)]) == 2
-    assert "where the solutions would be lost" in capsys.readouterr().err
-    assert main(["handout", "--output", str(tmp_path / "students")]) == 0
-    assert "students" in capsys.readouterr().out
-    for path in PATHS:
-        whole = nbformat.read(path, nbformat.NO_CONVERT)
-        given = nbformat.read(tmp_path / "students" / path.name, nbformat.NO_CONVERT)
-        solutions = tagged(whole, "solution")
-        assert len(solutions) == len(tagged(whole, "exercise")) >= 2
-        assert [cell.id for cell in given.cells] == [cell.id for cell in whole.cells if cell not in solutions]
-
-
-def test_each_check_is_used_and_every_notebook_has_wrong_answers():
+def test_each_check_is_used_and_has_wrong_answers():
     used = {name for path in PATHS for name in re.findall(r"exercises\.(\w+)\(", path.read_text(encoding="utf-8"))}
-    own = {name: value for name, value in vars(exercises).items() if value.__class__ is type(handout)}
-    checks = {
-        name for name, value in own.items() if value.__module__ == exercises.__name__ and hasattr(value, "__wrapped__")
-    }
-    assert used == checks
-    assert set(WRONG) == {path.stem for path in PATHS}
+    assert used == {name for name, value in vars(exercises).items() if hasattr(value, "problem")} == set(WRONG)
 
 
-def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("alkit.course.ROOT", tmp_path)
-    assert main(["slides"]) == 2
-    assert "reports/quick has no report; run `alkit report --profile quick`" in capsys.readouterr().err
-    folder = tmp_path / "reports" / "quick" / "notebooks"
-    folder.mkdir(parents=True)
-    notebook = nbformat.read(PATHS[4], nbformat.NO_CONVERT)
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    notebook.cells.insert(3, nbformat.v4.new_raw_cell("of a teacher"))
-    nbformat.write(notebook, folder / PATHS[4].name)
-    assert main(["slides"]) == 0
-    page = (tmp_path / "reports" / "quick" / "slides" / f"{PATHS[4].stem}.html").read_text(encoding="utf-8")
-    shown = re.findall(r"<h[12]>([^<]+)", page)
-    assert shown == [title for title in re.findall("^##? (.+)$", text, re.MULTILINE) if title != "Exercises"]
-    assert "paired_differences" in page
-    for left_out in ("exercises.", "# Solution", "profile = ", "<h3"):
-        assert left_out not in re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL).split("<body")[1], left_out
-    assert "ArrowRight" in page
-    assert loaded_from_elsewhere(page) == []
-    assert main(["slides", "--no-code", "--output", str(tmp_path / "bare")]) == 0
-    assert "paired_differences" not in (tmp_path / "bare" / f"{PATHS[4].stem}.html").read_text(encoding="utf-8")
-
-
-def test_pages_link_to_the_contents_and_to_their_neighbours():
-    middle = navigation(PATHS, PATHS[1])
-    assert re.findall(r'href="([^"]+)"', middle) == ["index.html", f"{PATHS[0].stem}.html", f"{PATHS[2].stem}.html"]
-    assert (
-        len(re.findall("href", navigation(PATHS, PATHS[0])))
-        == len(re.findall("href", navigation(PATHS, PATHS[-1])))
-        == 2
+def test_an_error_in_a_students_code_comes_with_the_line_that_it_passed():
+    cell = in_a_cell(
+        "def helper(pool):\n    return pool.images\n\n\ndef mine(pool, k, generator):\n    return helper(pool)\n"
     )
+    sentence = exercises.own_sampler.problem(cell.mine, POOL, 10)
+    assert sentence.startswith("it stops with AttributeError")
+    assert sentence.endswith("(line 2 of your cell: return pool.images)")
 
 
 def test_the_class_that_is_missed_is_read_off_the_heatmap_with_its_two_decimals():
-    names = ["bird", "cat", "dog"]
-    confused = pd.DataFrame([[0.498, 0.502, 0], [0.498, 0.502, 0], [0, 0.4, 0.6]], names, names)
-    assert [exercises.class_missed.problem(name, confused) == "" for name in names] == [True, True, False]
+    confused = pd.DataFrame([[0.498, 0.502, 0], [0.498, 0.502, 0], [0, 0.4, 0.6]], NAMES, NAMES)
+    assert [exercises.class_missed.problem(name, confused) == "" for name in NAMES] == [True, True, False]
 
 
-def test_a_sampler_of_the_student_enters_even_where_the_solution_stands_below():
-    (capstone,) = (path for path in PATHS if path.stem.startswith("09"))
-    solution = tagged(nbformat.read(capstone, nbformat.NO_CONVERT), "solution")[-1].source
-    pool = Pool(np.full((50, 4), 0.25))
+def test_a_strategy_of_the_student_enters_even_where_the_solution_stands_below():
+    capstone = [cell for cell in nbformat.read(PATHS[9], nbformat.NO_CONVERT).cells if "own_sampler" in cell.source]
+    (solution,) = (cell.source for cell in capstone if cell.metadata.get("tags") == ["solution"])
 
     def mine(pool, k, generator):
         return np.arange(k)
 
-    names = {"exercises": exercises, "pool": pool, "study": SimpleNamespace(n_query=5)}
+    names = {"exercises": exercises, "pool": POOL, "study": SimpleNamespace(n_query=5)}
     for given in (mine, lambda pool, k, generator: None):
-        exec(solution, names | {"mine": given, "least_certainty_margin": least_certainty_margin} | (found := {}), found)
-        assert (found.get("mine", given) is given) == (given is mine)
+        exec(solution, found := names | {"mine": given})
+        assert (found["mine"] is given) == (given is mine)

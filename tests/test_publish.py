@@ -1,131 +1,197 @@
 """What a report puts into the repository: tables and verdicts, and runs that are read where nothing is trained."""
 
+import shutil
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import TINY
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import f1_score
 
-from alkit import publish, store
-from alkit.data import load, reordered
+from alkit import ROOT, records
+from alkit.commands import main, publish
 from alkit.profiles import load_study
-from alkit.publish import FIGURES, publish_runs, verdicts
-from alkit.statistics import flattery
-from alkit.store import Run
-from alkit.study import EXPERIMENTS, pool_features, results, run
-from alkit.tuning import search
+from alkit.search import search
+from alkit.study import EXPERIMENTS
+
+CLAIMS = "claim,report,ours,low,high,verdict,run_on\nrandom gains,0.12,0.1,,,cannot tell,digits\n"
 
 
 def others(study):
-    """Studies whose runs are not those of the study, as a store may hold them."""
+    """Studies whose runs are not those of the study, as a folder of records may hold them."""
     brief = study.recipes | {"original_label": replace(study.recipes["original_label"], epochs=1)}
     return replace(study, n_labelled=70), replace(study, recipes=brief), replace(study, seeds=(9,))
 
 
+def extras(study):
+    """Tables of what notebooks do beside the six experiments: rounds, another order, a search."""
+    rounds, reordered = replace(study, n_rounds=2, seeds=(0,)), replace(study, order=1)
+    return [
+        study.results(),
+        rounds.results(("entropy",), every_round=True),
+        reordered.results(("original_label", "random")),
+        search(replace(study, n_trials=2), "original_label", selection="test", n_folds=2),
+    ]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A study, what it gave, and the same as the profile `replay` has it."""
+    folder = tmp_path_factory.mktemp("published")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALKIT_RECORDS", str(folder / "all"))
+        patch.setenv("ALKIT_DATA", str(folder / "data"))
+        study = load_study(str(TINY))
+        made = extras(study)
+        for other in others(study):
+            other.run("entropy", other.seeds[0])
+        for seed, name in product(study.seeds, EXPERIMENTS):
+            # The same on a GPU, with another outcome.
+            config = study.config(name, seed) | {"device": "cuda"}
+            records.write(records.key(config), study.run(name, seed) | {"config": config, "f1": 0.0}, records.folder())
+        records.write("of another program", {"config": {"hello": 1}}, records.folder())
+        (folder / "figures" / "records").mkdir(parents=True)
+        (folder / "figures" / "records" / "old.json").touch()
+        (folder / "report").mkdir()
+        (folder / "report" / "claims.csv").write_text(CLAIMS)
+        (folder / "report" / "chart.svg").touch()
+        (folder / "report" / "index.html").touch()
+        (folder / "README.md").write_text("Before.\n\n" + "old table\n".join(publish.VERDICTS) + "\n\nAfter.\n")
+        for name, value in {"ROOT": folder, "PROFILES": folder, "README": folder / "README.md"}.items():
+            patch.setattr(publish, name, value)
+        patch.setattr(publish, "PUBLISHED", folder / "figures" / "records")
+        publish.publish_report(study, folder / "report")
+    return SimpleNamespace(study=study, made=made, folder=folder)
+
+
 @pytest.fixture
-def published(tmp_path, monkeypatch, study, digits):
-    """A study, its data set, and the same as the profile `replay` has them."""
-    rounds = replace(study, n_rounds=2, seeds=(0,))
-    results(study, digits)
-    results(rounds, digits, ("entropy",), every_round=True)
-    results(study, reordered(digits, 1), ("original_label",))
-    search(replace(study, n_trials=2), digits, "original_label", selection="test", n_folds=2)
-    pool_features(study, digits, 0)
-    for other in others(study):
-        run(other, digits, "entropy", other.seeds[0])
-    for seed, name in product(study.seeds, EXPERIMENTS):
-        # The same on a GPU, with another outcome.
-        done = run(study, digits, name, seed)
-        what = done.record["identity"] | {"device": "cuda"}
-        store.write(store.key(what), Run(done.record | {"identity": what, "f1": 0.0}, done.arrays))
-    monkeypatch.setattr(publish, "ROOT", tmp_path)
-    monkeypatch.setattr(publish, "PROFILES", tmp_path)
-    monkeypatch.setattr(store, "PUBLISHED", tmp_path / "figures" / "records")
-    monkeypatch.chdir(tmp_path)
-    publish_runs(study, digits)
-    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "nothing here"))
-    replay = load_study(str(tmp_path / "replay.yaml"))
-    return study, digits, replay, load(replay.data)
+def replay(published, monkeypatch):
+    """The study in the project that it was published in, with nothing but that."""
+    monkeypatch.chdir(published.folder)
+    for module in ("alkit.study", "alkit.loading"):
+        monkeypatch.setattr(f"{module}.ROOT", published.folder)
+    return load_study(str(published.folder / "replay.yaml"))
 
 
-def test_published_runs_are_read_without_images_and_without_training(published, records, monkeypatch):
-    study, digits, replay, dataset = published
-    assert (dataset.train.images == 128).all()
-    assert dataset.train.images.shape == digits.train.images.shape
-    assert_array_equal(dataset.test.labels, digits.test.labels)
-    shown = [results(replay, dataset), results(replay, reordered(dataset, 1), ("original_label",))]
-    shown.append(results(replace(replay, n_rounds=2, seeds=(0,)), dataset, ("entropy",), every_round=True))
-    runs = {(name, seed): run(replay, dataset, name, seed).arrays for name in EXPERIMENTS for seed in study.seeds}
-    trials = search(replace(replay, n_trials=2), dataset, "original_label", selection="test", n_folds=2)
-    features = pool_features(replay, dataset, 0)
+def test_charts_tables_and_verdicts_go_to_their_places(published):
+    assert sorted(path.name for path in (published.folder / "figures").iterdir()) == [
+        "chart.svg",
+        "claims.csv",
+        "records",
+    ]
+    written = (published.folder / "README.md").read_text()
+    assert "| `random` gains | 0.120 | 0.100 | cannot tell |\n\n*Measured on digits.*" in written
+    assert "old table" not in written
+    assert written.startswith("Before.")
+    assert written.endswith("After.\n")
 
-    monkeypatch.setenv("ALKIT_RECORDS", str(records))
-    made = [results(study, digits), results(study, reordered(digits, 1), ("original_label",))]
-    made.append(results(replace(study, n_rounds=2, seeds=(0,)), digits, ("entropy",), every_round=True))
-    for table, original in zip(shown, made, strict=True):
-        same = original.columns.drop(["dataset", "profile"])
-        pd.testing.assert_frame_equal(table[same], original[same])
-    for (name, seed), arrays in runs.items():
-        whole = run(study, digits, name, seed).arrays
-        assert arrays.keys() == whole.keys()
-        assert_array_equal(arrays.get("picks"), whole.get("picks"))
-        for kind in ("pool_probabilities", "test_probabilities"):
+
+def test_published_runs_are_read_without_images_and_without_training(published, replay, monkeypatch):
+    study = published.study
+    assert (replay.dataset.train.images == 128).all()
+    assert replay.dataset.train.images.shape == study.dataset.train.images.shape
+    assert_array_equal(replay.test.labels, study.test.labels)
+    for shown, made in zip(extras(replay), published.made, strict=True):
+        same = made.columns.difference(["dataset", "profile"])
+        pd.testing.assert_frame_equal(shown[same], made[same])
+    small = {(name, seed): replay.run(name, seed) for name in EXPERIMENTS for seed in study.seeds}
+    features = replay.view(0).features
+    monkeypatch.setenv("ALKIT_RECORDS", str(published.folder / "all"))
+    for (name, seed), done in small.items():
+        whole = study.run(name, seed)
+        assert {key: value for key, value in done.items() if not isinstance(value, np.ndarray)} == {
+            key: value for key, value in whole.items() if not isinstance(value, np.ndarray)
+        }
+        assert not [key for key in done if key.startswith("weights.")]
+        assert_array_equal(done.get("picks"), whole.get("picks"))
+        for kind, far in {"pool_probabilities": 0.0005, "test_probabilities": 0.006}.items():
             if kind in whole:
-                assert_array_equal(arrays[kind].argmax(1), whole[kind].argmax(1))
-                assert_allclose(arrays[kind], whole[kind], atol=0.006 if kind == "test_probabilities" else 0.0005)
-        if "pool_probabilities" in whole and seed == study.seeds[0]:
+                assert_array_equal(done[kind].argmax(1), whole[kind].argmax(1))
+                assert_allclose(done[kind], whole[kind], atol=far)
+        if name == "original_label" and seed == study.seeds[0]:
             # Notebooks 04 to 06 rank the pool, and would pick others by rounded numbers.
-            assert_array_equal(arrays["pool_probabilities"], whole["pool_probabilities"])
-    pd.testing.assert_frame_equal(
-        trials, search(replace(study, n_trials=2), digits, "original_label", selection="test", n_folds=2)
-    )
+            assert_array_equal(done["pool_probabilities"], whole["pool_probabilities"])
     # Distances are what notebook 09 looks at.
-    whole = pool_features(study, digits, 0)
+    whole = study.view(0).features
+    assert features.shape[1] == min(32, whole.shape[1])
     assert_allclose(features @ features[:20].T, whole @ whole[:20].T, rtol=0.05, atol=0.05 * (whole**2).sum(1).max())
 
 
-def test_what_was_not_published_is_refused_and_not_trained_on_grey_squares(published):
-    _, _, replay, dataset = published
+def test_what_was_not_published_is_refused_and_not_trained_on_grey_squares(replay):
     for other in others(replay):
-        with pytest.raises(ValueError, match="what you ask for is not among them"):
-            run(other, dataset, "entropy", other.seeds[0])
-    for ask in (
-        lambda: search(replace(replay, n_trials=3), dataset, "original_label"),
-        lambda: pool_features(replay, dataset, 7),
-    ):
-        with pytest.raises(ValueError, match='device is "records", which reads published runs'):
-            ask()
+        with pytest.raises(ValueError, match="not among the published runs"):
+            other.run("entropy", other.seeds[0])
+    with pytest.raises(ValueError, match="not among the published runs"):
+        replace(replay, order=2).run("original_label", 0)
+    with pytest.raises((ValueError, AttributeError)):
+        replay.view(1).features  # noqa: B018
 
 
-def test_nothing_is_trained_on_stand_ins_for_images_whatever_the_device(published):
-    _, _, replay, dataset = published
-    with pytest.raises(ValueError, match=r"device is 'cpu', but .* has labels only"):
-        run(replace(replay, device="cpu"), dataset, "random", 0)
-    with pytest.raises(ValueError, match="has labels only"):
-        run(replace(replay, device="cpu"), reordered(dataset, 1), "original_label", 0)
+def test_images_of_cifar10_are_shown_if_they_are_there(published, replay, tmp_path, monkeypatch):
+    study = published.study
+    monkeypatch.setenv("ALKIT_DATA", str(tmp_path))
+    arrays = {"x_train": study.dataset.train.images, "y_train": study.dataset.train.labels}
+    arrays |= {"x_test": study.test.images[::-1], "y_test": study.test.labels[::-1]}
+    np.savez(tmp_path / "cifar10.npz", **arrays)
+    dataset = load_study(str(published.folder / "replay.yaml")).dataset
+    assert dataset.name == "scikit-learn digits (pictures of the original)"
+    assert_array_equal(dataset.train.images, study.dataset.train.images)
+    # In another order, so nobody knows which picture belongs to which label.
+    assert (dataset.test.images == 128).all()
+    assert dataset.fingerprint == study.dataset.fingerprint
+
+
+def test_published_runs_are_found_again_after_an_edit_that_changed_no_number(published, tmp_path, monkeypatch, capsys):
+    shutil.copytree(published.folder / "figures", tmp_path / "figures")
+    shutil.copy(published.folder / "replay.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for module in ("alkit.study", "alkit.loading"):
+        monkeypatch.setattr(f"{module}.ROOT", tmp_path)
+    monkeypatch.setattr("alkit.profiles.PROFILES", tmp_path)
+    monkeypatch.setattr(publish, "PUBLISHED", tmp_path / "figures" / "records")
+    before = {path.name for path in publish.PUBLISHED.iterdir()}
+    monkeypatch.setattr("alkit.records.digest_of_numbers", lambda: "edited")
+    assert not load_study("replay").is_done("entropy", 0)
+    assert main(["rename"]) == 0
+    assert "Rename: " in capsys.readouterr().out
+    assert (
+        load_study("replay").results(("entropy",))["f1"].tolist()
+        == published.study.results(("entropy",))["f1"].tolist()
+    )
+    after = {path.name for path in publish.PUBLISHED.iterdir()}
+    assert len(after) == len(before)
+    assert before & after == {"labels.npz"}
+
+
+def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("alkit.commands.report.NOTEBOOKS", tmp_path)
+    monkeypatch.setattr("alkit.commands.pages.write_index", lambda titles, output: output)
+    monkeypatch.setattr("alkit.runs.run_all", lambda *_, **__: None)
+    monkeypatch.setattr(publish, "publish_report", lambda study, output: asked.append(output))
+    arguments = ["report", "--profile", str(TINY), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert asked == []
+    assert main([*arguments, "--publish"]) == 0
+    assert asked == [tmp_path / "out"]
+
+
+def test_runs_are_not_published_from_the_folder_that_publishing_empties(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "published" / ".." / "published" / "old"))
+    monkeypatch.setattr("alkit.commands.report.PUBLISHED", tmp_path / "published")
+    assert main(["report", "--profile", str(TINY), "--output", str(tmp_path / "report"), "--publish"]) == 2
+    assert "published anew; give a profile and ALKIT_RECORDS that do not read it" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
 
 
 def test_a_rounded_row_keeps_its_largest():
     rows = np.array([[0.3314, 0.3356, 0.333], [0.1, 0.45, 0.45], [0, 0, 1.0]])
     assert_array_equal(publish._rounded(rows, 2).argmax(1), [1, 1, 2])
     assert_array_equal(publish._rounded(rows[:, ::-1], 2).argmax(1), [1, 0, 0])
-
-
-def test_images_of_cifar10_are_shown_if_they_are_there(published, tmp_path, monkeypatch):
-    _, digits, replay, _ = published
-    monkeypatch.setenv("ALKIT_DATA", str(tmp_path))
-    arrays = {"x_train": digits.train.images, "y_train": digits.train.labels}
-    arrays |= {"x_test": digits.test.images[::-1], "y_test": digits.test.labels[::-1]}
-    np.savez(tmp_path / "cifar10.npz", **arrays)
-    dataset = load(replay.data)
-    assert dataset.name == "scikit-learn digits (pictures of the original)"
-    assert_array_equal(dataset.train.images, digits.train.images)
-    # In another order, so nobody knows which picture belongs to which label.
-    assert (dataset.test.images == 128).all()
-    assert dataset.fingerprint == digits.fingerprint
 
 
 def test_verdicts_are_a_table_with_intervals():
@@ -136,7 +202,7 @@ def test_verdicts_are_a_table_with_intervals():
         ]
     )
     rows.columns = ["claim", "report", "ours", "low", "high", "verdict", "run_on"]
-    lines = verdicts(rows).splitlines()
+    lines = publish.verdicts(rows).splitlines()
     assert lines[2] == "| `entropy` beats random | 0.004 | 0.010 (0.002 to 0.018) | holds |"
     assert lines[3].split(" | ")[2] == "0.000 (0.000 to 0.000)"
     assert lines[-1] == "*Measured on digits, seed 0.*"
@@ -144,29 +210,22 @@ def test_verdicts_are_a_table_with_intervals():
 
 def test_the_published_runs_are_those_of_the_published_tables():
     study = load_study("replay")
-    dataset = load(study.data)
-    table = results(study, dataset)
+    table = study.results()
     columns = ["experiment", "seed", "n_train", "f1"]
-    pd.testing.assert_frame_equal(table[columns], pd.read_csv(FIGURES / "results.csv")[columns])
+    pd.testing.assert_frame_equal(table[columns], pd.read_csv(ROOT / "figures" / "results.csv")[columns])
     # F1 was computed before the probabilities were rounded, and rounding moved no prediction.
     for name in EXPERIMENTS:
-        done = run(study, dataset, name, study.seeds[0])
-        predicted = done.arrays["test_probabilities"].argmax(1)
-        assert f1_score(dataset.test.labels, predicted, average="macro") == pytest.approx(done.record["f1"])
-    assert study.recipes == load_study("cifar10").recipes
+        done = study.run(name, study.seeds[0])
+        predicted = done["test_probabilities"].argmax(1)
+        assert f1_score(study.test.labels, predicted, average="macro") == pytest.approx(done["f1"])
+    assert study.recipes == load_study("cifar10", data="digits", n_labelled=60, n_query=100).recipes
 
 
 def test_the_published_curves_are_those_of_the_published_runs():
     study = load_study("replay")
-    dataset = load(study.data)
     rounds = replace(study, n_rounds=5, seeds=study.seeds[:3])
-    table = results(rounds, dataset, ("random", "least_certainty_margin", "entropy"), every_round=True)
+    table = rounds.results(("random", "least_certainty_margin", "entropy"), every_round=True)
     columns = ["experiment", "seed", "n_train", "f1"]
-    curves = pd.read_csv(FIGURES / "learning_curves.csv")
+    curves = pd.read_csv(ROOT / "figures" / "learning_curves.csv")
     curves = curves[curves["n_train"] > study.n_labelled].reset_index(drop=True)
     pd.testing.assert_frame_equal(curves[columns], table[columns])
-    shown = pd.read_csv(FIGURES / "flattery.csv").set_index(["experiment", "n_trials"])
-    for name, n_trials in (("original_label", study.n_trials), ("random", study.n_trials // 4)):
-        tried = search(replace(study, n_trials=n_trials), dataset, name, selection="test", n_folds=2)
-        expected = flattery(tried)
-        assert_allclose(shown.loc[name, list(expected)], expected)

@@ -1,29 +1,70 @@
-"""Means, intervals and paired differences against scipy and a case computed by hand."""
+"""Means, intervals, paired differences and verdicts against scipy, simulations and cases computed by hand."""
 
+import ast
+import json
+import re
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.optimize import isotonic_regression
+from scipy.special import comb
 from sklearn.metrics import f1_score
 
+from alkit import ROOT, statistics
+from alkit.data import Images
 from alkit.statistics import (
     REPORT_F1,
-    calibration_error,
     claims,
-    flattery,
     gap_closed,
+    half_width,
     holm,
-    labels_for,
-    mean_and_interval,
     noise_of_test_set,
-    orders_differ,
     paired_differences,
-    seeds_for_width,
     seeds_needed,
     summary,
 )
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def from_notebook(stem, name):
+    """A function that a notebook defines."""
+    cells = json.loads((ROOT / "notebooks" / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+    trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
+    (found,) = (node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    names = {"np": np, "pd": pd, "combinations": combinations, "comb": comb, "statistics": statistics}
+    names["isotonic_regression"] = isotonic_regression
+    exec(ast.unparse(found), names)
+    return names[name]
+
+
+def calibration_error(probabilities, labels, capsys):
+    """What notebook 02 prints, for the same images as pool and as test."""
+    cells = json.loads((ROOT / "notebooks" / "02_baselines.ipynb").read_text(encoding="utf-8"))["cells"]
+    (code,) = (code for cell in cells if "calibration error {" in (code := "".join(cell["source"])))
+    part = Images(np.zeros((len(labels), 1, 1, 1), np.uint8), labels)
+    base = {"pool_probabilities": probabilities, "test_probabilities": probabilities}
+    exec(code, {"np": np, "pd": pd, "base": base, "study": SimpleNamespace(pool=part, test=part)})
+    pool, test = re.findall(r"calibration error ([\d.]+)", capsys.readouterr().out)
+    assert pool == test
+    return float(test)
+
+
+def macro_f1(labels, predicted):
+    """That of scikit-learn, of many rows at once: (..., N) to (...)."""
+    pairs = [((labels == k) & (predicted == k), (labels == k) * 1 + (predicted == k)) for k in range(4)]
+    right, either = np.moveaxis([[right.sum(axis=-1), either.sum(axis=-1)] for right, either in pairs], 1, 0)
+    return (2 * right / either.clip(1)).sum(axis=0) / (either > 0).sum(axis=0)
+
+
+def interval(values, noise=0.0, level=0.05):
+    """The interval of the mean of each row."""
+    half = half_width(values.std(axis=1, ddof=1), values.shape[1], noise, level)
+    return values.mean(axis=1) - half, values.mean(axis=1) + half
 
 
 def table(**values):
@@ -98,11 +139,9 @@ def test_experiments_keep_their_order(results):
 
 
 def test_nine_in_ten_intervals_and_a_half_more_hold_the_truth():
-    runs = np.random.default_rng(0).normal(0.7, 0.01, (4000, 5))
-    rows = summary(table(**{str(i): f1 for i, f1 in enumerate(runs)}))
-    held = ((rows["low"] < 0.7) & (rows["high"] > 0.7)).mean()
+    low, high = interval(np.random.default_rng(0).normal(0.7, 0.01, (4000, 5)))
     # Three standard deviations of a proportion of 4,000.
-    assert abs(held - 0.95) < 3 * (0.95 * 0.05 / 4000) ** 0.5
+    assert abs(((low < 0.7) & (high > 0.7)).mean() - 0.95) < 3 * (0.95 * 0.05 / 4000) ** 0.5
 
 
 def test_an_unknown_baseline_is_refused_with_the_known_ones(results):
@@ -110,23 +149,23 @@ def test_an_unknown_baseline_is_refused_with_the_known_ones(results):
         paired_differences(results, "full")
 
 
-def test_calibration_error_by_hand():
+def test_calibration_error_by_hand(capsys):
     # Two images predicted with 0.9, one of them right; two with 0.6, both right: (2 * |0.9 - 0.5| + 2 * |0.6 - 1|) / 4.
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
-    assert calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx(0.4)
-    # In one bin the gaps cancel: |1.8 + 1.2 - 3| / 4.
-    assert calibration_error(probabilities, np.array([0, 1, 0, 1]), n_bins=1) == pytest.approx(0)
+    assert calibration_error(probabilities, np.array([0, 1, 0, 1]), capsys) == pytest.approx(0.4)
+    # In one bin, here from 14/15 on, gaps cancel: |0.94 + 0.98 - 1| / 2.
+    assert calibration_error(np.array([[0.94, 0.06], [0.98, 0.02]]), np.array([0, 1]), capsys) == pytest.approx(0.46)
 
 
-def test_labels_drawn_from_the_probabilities_are_calibrated():
+def test_labels_drawn_from_the_probabilities_are_calibrated(capsys):
     random = np.random.default_rng(0)
     probabilities = random.dirichlet(np.ones(4), 40_000)
     drawn = (probabilities.cumsum(1) < random.random((40_000, 1))).sum(1)
-    assert calibration_error(probabilities, drawn) < 0.02
-    assert calibration_error(probabilities, (drawn + 1) % 4) > 0.2
+    assert calibration_error(probabilities, drawn, capsys) < 0.02
+    assert calibration_error(probabilities, (drawn + 1) % 4, capsys) > 0.2
     overconfident = probabilities**3 / (probabilities**3).sum(1, keepdims=True)
     expected = overconfident.max(1).mean() - probabilities.max(1).mean()
-    assert calibration_error(overconfident, drawn) == pytest.approx(expected, abs=0.02)
+    assert calibration_error(overconfident, drawn, capsys) == pytest.approx(expected, abs=0.02)
 
 
 def test_holm_by_hand():
@@ -144,24 +183,26 @@ def test_differences_have_the_p_values_of_scipy(results):
     np.testing.assert_allclose(rows["p_holm"], holm(rows["p"].to_numpy()))
 
 
-def simulated(random, n_seeds, effect, seed_std, test_std):
-    """F1 of random and three strategies; differences spread by seed and, shared by all seeds, by test set."""
-    base = random.normal(0.8, 0.01, n_seeds)
-    shift = random.normal(0, test_std, 3) if test_std else np.zeros(3)
-    strategies = {f"s{i}": base + effect + shift[i] + random.normal(0, seed_std, n_seeds) for i in range(3)}
-    return table(random=base, **strategies)
+@pytest.mark.parametrize(("n_seeds", "test_std"), [(3, 0), (5, 0), (2, 0.0007), (3, 0.001), (5, 0.0011)])
+def test_intervals_cover_and_false_alarms_are_rare_in_simulated_studies(n_seeds, test_std):
+    # Satterthwaite's degrees of freedom would give 25, 13 and 7 % with test noise: they trust a spread small by luck.
+    random, n = np.random.default_rng(n_seeds), 2000
+    leads = random.normal(0, 0.005, (3 * n, n_seeds)) + random.normal(0, 1, (3 * n, 1)) * test_std
+    low, high = interval(leads, test_std)
+    assert 0.94 < ((low <= 0) & (high >= 0)).mean() < (0.99 if test_std else 0.96)
+    low, high = interval(leads, test_std, 0.05 / 3)  # at which Holm calls the smallest of three p-values found
+    alarms = ((low > 0) | (high < 0)).reshape(n, 3).any(axis=1)
+    # 5 % at most; three standard errors of that many simulations on top.
+    assert alarms.mean() < 0.05 + 3 * (0.05 * 0.95 / n) ** 0.5
 
 
-@pytest.mark.parametrize("n_seeds", [3, 5])
-def test_intervals_cover_and_false_alarms_are_rare_in_simulated_studies(n_seeds):
-    random, covered, alarms = np.random.default_rng(n_seeds), [], []
-    for _ in range(600):
-        rows = paired_differences(simulated(random, n_seeds, 0.0, 0.005, 0.0), "random")
-        covered += ((rows["low"] <= 0) & (rows["high"] >= 0)).tolist()
-        alarms.append((rows["p_holm"] < 0.05).any())
-    assert 0.93 < np.mean(covered) < 0.97
-    # 5 % at most; three standard errors of 600 simulations on top.
-    assert np.mean(alarms) < 0.05 + 3 * (0.05 * 0.95 / 600) ** 0.5
+def test_the_smallest_of_three_p_values_is_found_where_its_interval_at_a_third_of_the_level_leaves_0():
+    random = np.random.default_rng(0)
+    leads = random.normal(0.004, 0.005, (60, 4))
+    for three in leads.reshape(20, 3, 4):
+        rows = paired_differences(table(random=np.zeros(4), a=three[0], b=three[1], c=three[2]), "random")
+        low, high = interval(three, 0.0, 0.05 / 3)
+        assert (rows["p_holm"].min() < 0.05) == ((low > 0) | (high < 0)).any()
 
 
 @pytest.mark.parametrize("n_seeds", [2, 3, 5, 10])
@@ -170,38 +211,23 @@ def test_with_test_noise_the_intervals_cover_what_other_test_images_would_give(n
     random, std = np.random.default_rng(0), 0.005
     noise = ratio * std / n_seeds**0.5
     values = random.normal(0, std, (20_000, n_seeds)) + random.normal(0, noise, (20_000, 1))
-    covered = [
-        ((rows["low"] <= 0) & (rows["high"] >= 0)).mean()
-        for rows in (mean_and_interval(pd.DataFrame(values), given) for given in (noise, 0.0))
-    ]
+    covered = [((low <= 0) & (high >= 0)).mean() for low, high in (interval(values, noise), interval(values))]
     # Never too narrow; a little wide with few seeds, where both kinds of noise count.
     assert 0.945 < covered[0] < (0.97 if n_seeds >= 5 else 0.98 if n_seeds == 3 else 0.99)
     assert covered[1] < covered[0]
 
 
-@pytest.mark.parametrize(("n_seeds", "test_std"), [(2, 0.0007), (3, 0.001), (5, 0.0011)])
-def test_with_test_noise_false_alarms_are_rare_in_simulated_studies(n_seeds, test_std):
-    # Satterthwaite's degrees of freedom would give 25, 13 and 7 % here: they trust a spread that is small by luck.
-    random, alarms = np.random.default_rng(0), []
-    for _ in range(400):
-        study = simulated(random, n_seeds, 0.0, 0.005, test_std)
-        rows = paired_differences(study, "random", test_noise={f"s{i}": test_std for i in range(3)})
-        alarms.append((rows["p_holm"] < 0.05).any())
-    assert np.mean(alarms) < 0.05 + 2 * (0.05 * 0.95 / 400) ** 0.5
-
-
 def test_the_p_value_is_the_level_at_which_the_interval_reaches_0():
     results = table(a=[0.70, 0.72, 0.74], b=[0.75, 0.76, 0.83], c=[0.70, 0.72, 0.74])
-    rows = paired_differences(results, "a", test_noise={"b": 0.01})
+    rows = paired_differences(results, "a", pd.Series({"b": 0.01}))
     # b - a has the mean 0.06 and the standard error 0.0153 over seeds.
-    half = np.hypot(
-        stats.t.isf(rows.loc["b", "p"] / 2, 2) * (0.0007 / 3) ** 0.5, stats.norm.isf(rows.loc["b", "p"] / 2) * 0.01
-    )
+    p = rows.loc["b", "p"]
+    half = np.hypot(stats.t.isf(p / 2, 2) * (0.0007 / 3) ** 0.5, stats.norm.isf(p / 2) * 0.01)
     assert half == pytest.approx(0.06)
     assert rows.loc["c", "p"] == 1
-    assert paired_differences(results, "a").loc["b", "p"] == pytest.approx(
-        stats.ttest_1samp([0.05, 0.04, 0.09], 0).pvalue
-    )
+    assert rows["noise"].tolist() == [0.01, 0]
+    expected = stats.ttest_1samp([0.05, 0.04, 0.09], 0).pvalue
+    assert paired_differences(results, "a").loc["b", "p"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -218,9 +244,8 @@ def test_seeds_needed_with_noise_that_all_seeds_share_find_it_in_four_of_five_si
     mean, std, noise, random = 0.01, 0.01, 0.002, np.random.default_rng(0)
     n = int(seeds_needed(mean, std, noise))
     assert n > seeds_needed(mean, std)
-    values = random.normal(mean, std, (4000, n)) + random.normal(0, noise, (4000, 1))
-    rows = mean_and_interval(pd.DataFrame(values), noise)
-    assert 0.78 < (rows["low"] > 0).mean() < 0.84
+    low, _ = interval(random.normal(mean, std, (4000, n)) + random.normal(0, noise, (4000, 1)), noise)
+    assert 0.78 < (low > 0).mean() < 0.84
     assert seeds_needed(mean, std, 0.005) == np.inf
 
 
@@ -234,13 +259,14 @@ def test_seeds_needed_of_a_textbook_case_and_at_the_ends():
 
 
 def test_seeds_for_a_width_by_hand_and_at_the_ends():
+    seeds_for_width = from_notebook("08_how_sure", "seeds_for_width")
     # Student's t: 2.7764 * 0.006 / sqrt(5) = 0.00745; 2.5706 * 0.006 / sqrt(6) = 0.00630.
-    assert seeds_for_width(0.006, 0.007) == 6
+    assert seeds_for_width(0.006, 0.007, 0) == 6
     # With noise of 0.002: sqrt(0.00630² + (1.96 * 0.002)²) = 0.0074; 2.4469 * 0.006 / sqrt(7) = 0.00555: 0.0068.
     assert seeds_for_width(0.006, 0.007, 0.002) == 7
     assert seeds_for_width(0.006, 0.007, 0.0036) == np.inf
-    assert seeds_for_width(0.0, 0.007) == 2
-    assert np.isnan(seeds_for_width(np.nan, 0.007))
+    assert seeds_for_width(0.0, 0.007, 0) == 2
+    assert np.isnan(seeds_for_width(np.nan, 0.007, 0))
 
 
 @pytest.mark.parametrize(("mean", "std"), [(0.12, 0.02), (0.13, 0.02), (0.09, 0.01), (0.15, 0.015)])
@@ -249,33 +275,55 @@ def test_seeds_needed_between_two_bounds_keep_the_interval_within_or_without_in_
     n = int(seeds_needed(mean, std, bounds=bounds))
     shares = []
     for size in (n, n - 1):
-        rows = mean_and_interval(pd.DataFrame(random.normal(mean, std, (8000, size))))
-        within = (rows["low"] > 0.10) & (rows["high"] < 0.14)
-        shares.append((within if 0.10 < mean < 0.14 else (rows["high"] < 0.10) | (rows["low"] > 0.14)).mean())
+        low, high = interval(random.normal(mean, std, (8000, size)))
+        within = (low > 0.10) & (high < 0.14)
+        shares.append((within if 0.10 < mean < 0.14 else (high < 0.10) | (low > 0.14)).mean())
     assert shares[0] > 0.785
     assert shares[1] < 0.815
 
 
-def test_noise_of_the_test_set_is_that_of_sklearns_f1_over_other_test_sets():
+def test_noise_of_the_test_set_is_the_spread_of_sklearns_f1_on_images_drawn_anew():
+    random = np.random.default_rng(1)
+    labels = random.choice(4, 30, p=[0.5, 0.3, 0.15, 0.05])  # so few that a class is missing in many draws
+    runs = np.where(random.random((2, 30)) < 0.7, labels, random.integers(0, 4, (2, 30)))
+    generator = np.random.default_rng(0)
+    drawn = np.array([generator.integers(0, 30, 30) for _ in range(1000)])
+    f1 = np.stack([macro_f1(labels[drawn], run[drawn]) for run in runs], axis=1)
+    for some, values in zip(drawn[:50], f1, strict=False):
+        expected = [f1_score(labels[some], run[some], average="macro") for run in runs]
+        np.testing.assert_allclose(values, expected)
+    found = noise_of_test_set(labels, {"one": runs[:1], "other": runs[1:]})
+    assert found.loc["one", "one"] == pytest.approx(f1[:, 0].std(ddof=1), abs=1e-12)
+    assert found.loc["one", "other"] == pytest.approx((f1[:, 0] - f1[:, 1]).std(ddof=1), abs=1e-12)
+    assert found.loc["other", "one"] == found.loc["one", "other"]
+    both = noise_of_test_set(labels, {"both": runs}).loc["both", "both"]
+    assert both == pytest.approx(np.cov(*f1.T)[0, 1] ** 0.5, abs=1e-12)
+
+
+def test_noise_of_the_test_set_is_that_of_f1_over_other_test_sets():
     random = np.random.default_rng(0)
 
     def test_set(n):
         labels = random.choice(3, n, p=[0.7, 0.2, 0.1])
-        return labels, [
-            np.where(random.random(n) < share, labels, random.integers(0, 3, n)) for share in (0.7, 0.6, 0.7)
-        ]
+        shares = ((0.7, 0.6, 0.7), random.random((3, n)), random.integers(0, 3, (3, n)))
+        return labels, [np.where(given < share, labels, other) for share, given, other in zip(*shares, strict=True)]
 
-    sets = [test_set(400) for _ in range(1500)]
-    f1 = np.array([[f1_score(labels, row, average="macro") for row in rows] for labels, rows in sets[:400]])
-    labels, (first, *_) = sets[-1]
-    assert noise_of_test_set(labels, first[None]) == pytest.approx(f1[:, 0].std(), rel=0.15)
-    pairs = [(labels, np.stack([one, third]), np.stack([two, two])) for labels, (one, two, third) in sets[-20:]]
+    sets = [test_set(400) for _ in range(400)]
+    f1 = np.array([macro_f1(labels, np.array(rows)) for labels, rows in sets])
+    found = [noise_of_test_set(labels, {"a": [one, three], "b": [two, two]}) for labels, (one, two, three) in sets[:20]]
+    alone = [noise_of_test_set(labels, {"a": [one]}).loc["a", "a"] for labels, (one, _, _) in sets[:20]]
+    assert np.mean(alone) == pytest.approx(f1[:, 0].std(), rel=0.1)
     shared = np.cov(f1[:, 0] - f1[:, 1], f1[:, 2] - f1[:, 1])[0, 1]
-    assert np.mean([noise_of_test_set(*pair) ** 2 for pair in pairs]) == pytest.approx(shared, rel=0.2)
-    assert noise_of_test_set(labels, first[None], first[None]) == 0
+    assert np.mean([table.loc["a", "b"] ** 2 for table in found]) == pytest.approx(shared, rel=0.2)
+
+
+def test_equal_predictions_differ_by_nothing_whatever_the_test_images():
+    labels = np.array([0, 0, 0, 1])
     # Right about all images, of which the only one of a class is missing in many draws: F1 is 1 in each.
-    few = np.array([0, 0, 0, 1])
-    assert noise_of_test_set(few, few[None]) == 0
+    found = noise_of_test_set(labels, {"a": labels[None], "b": labels[None]})
+    assert (found == 0).all(axis=None)
+    wrong = 1 - labels[None]
+    assert noise_of_test_set(labels, {"a": wrong, "b": wrong}).loc["a", "b"] == 0
 
 
 def test_noise_of_the_test_set_and_of_the_seeds_add_up_to_that_of_studies_with_other_images_and_seeds():
@@ -287,18 +335,11 @@ def test_noise_of_the_test_set_and_of_the_seeds_add_up_to_that_of_studies_with_o
         shares = random.uniform(0.5, 1, (2, 1, n_images)) ** 0.5 - [[[0.05]], [[0.0]]]
         return labels, np.where(random.random((2, n_seeds, n_images)) < shares, labels, 1 - labels)
 
-    def differences(labels, predicted):
-        f1 = [[f1_score(labels, row, average="macro") for row in rows] for rows in predicted]
-        return np.subtract(*f1)
-
-    means, estimates = [], []
-    for number in range(400):
-        labels, predicted = study()
-        values = differences(labels, predicted)
-        means.append(values.mean())
-        if number < 30:
-            estimates.append(noise_of_test_set(labels, *predicted) ** 2 + values.var(ddof=1) / n_seeds)
-    assert np.mean(estimates) == pytest.approx(np.var(means), rel=0.2)
+    studies = [study() for _ in range(400)]
+    values = [np.subtract(*macro_f1(labels, predicted)) for labels, predicted in studies]
+    noise = [noise_of_test_set(labels, {"a": a, "b": b}).loc["a", "b"] for labels, (a, b) in studies[:30]]
+    estimates = np.square(noise) + np.var(values[:30], axis=1, ddof=1) / n_seeds
+    assert np.mean(estimates) == pytest.approx(np.var(np.mean(values, axis=1)), rel=0.2)
 
 
 def test_gap_closed_by_hand():
@@ -315,7 +356,7 @@ def test_the_gap_that_is_closed_moves_with_the_test_images_too():
     f1["full_training_set"] = np.full(4, 0.9)
     rows = [(name, seed, value) for name, values in f1.items() for seed, value in zip(seeds, values, strict=True)]
     table = pd.DataFrame(rows, columns=["experiment", "seed", "f1"])
-    verdicts = claims(table, {("entropy", "original_label"): 0.008}).set_index("claim")
+    verdicts = claims(table, pd.DataFrame({"original_label": {"entropy": 0.008}})).set_index("claim")
     row = verdicts.loc["entropy closes about half of the gap"]
     # The gap is 0.4 wide, so 0.008 are 0.02 of it; seeds spread by 0.001 sqrt(5/3), a mean of four by half of that.
     # Student's factor for 3 degrees of freedom on the one, the normal distribution's on the other, added as squares.
@@ -325,6 +366,7 @@ def test_the_gap_that_is_closed_moves_with_the_test_images_too():
 
 
 def test_labels_for_interpolates_a_rising_curve():
+    labels_for = from_notebook("09_what_did_they_pick", "labels_for")
     curve = pd.DataFrame({"n_train": [1000, 1000, 10_000, 2000, 4000], "f1": [0.5, 0.7, 0.9, 0.71, 0.69]})
     assert labels_for(curve, 0.6) == pytest.approx(1000)
     # 0.71 and 0.69 fall, so both count as 0.70; from there to 0.9 half the way on a logarithmic scale.
@@ -337,6 +379,8 @@ def test_labels_for_interpolates_a_rising_curve():
     falling = pd.DataFrame({"n_train": [1000, 1000, 1000, 2000, 4000], "f1": [0.6, 0.6, 0.6, 0.5, 0.7]})
     assert np.isnan(labels_for(falling, 0.56))
     assert labels_for(falling, 0.575) == pytest.approx((1000 * 2000) ** 0.5)
+    # A curve that is flat everywhere says nothing about the number of labels.
+    assert np.isnan(labels_for(falling.assign(f1=1.0), 1.0))
 
 
 def study_with(random, entropy=(0.10, 0.10, 0.10), n=3):
@@ -384,7 +428,7 @@ def test_a_size_holds_within_its_bounds_and_the_nearest_one_says_how_many_seeds(
     )
     assert low.startswith("cannot tell with 3 seeds: ")
     assert low == high != middle
-    noisy = verdicts(0.119, 0.12, 0.121, test_noise={("random", "original_label"): 0.02})
+    noisy = verdicts(0.119, 0.12, 0.121, test_noise=pd.DataFrame({"original_label": {"random": 0.02}}))
     assert noisy["random gains about 12 points"].startswith("cannot tell")
 
 
@@ -416,13 +460,100 @@ def test_one_seed_can_tell_nothing():
 
 def test_noise_of_the_test_set_can_take_a_verdict_back():
     results = study_with(np.array([0.12, 0.121, 0.119]))
-    rows = claims(results, {("least_certainty", "random"): 0.02}).set_index("claim")
+    rows = claims(results, pd.DataFrame({"random": {"least_certainty": 0.02}})).set_index("claim")
     verdict = "cannot tell with 3 seeds: it takes more test images too"
     assert rows.loc["least_certainty beats random", "verdict"] == verdict
 
 
+NAMES = tuple(REPORT_F1)
+GAP = "closes about half of the gap"
+
+
+def verdicts_of(results, **given):
+    return claims(results, **given).set_index("claim")["verdict"]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [[0.98, 1.0, 0.97], [1.0, 1.0, 1.0], [0.98, 1.02, 0.97], [1.1, 1.2, 1.3], [0.98, 1.0, np.nan]],
+    ids=["none for a seed", "none at all", "beyond the end for a seed", "beyond it for all", "a seed missing"],
+)
+def test_without_a_gap_no_share_of_it_can_be_told(start):
+    f1 = {name: [1.0, 1.0, 1.0] for name in NAMES} | {"original_label": start, "random": [1.0, 0.99, 0.99]}
+    results = table(**f1).dropna()
+    shares, n = gap_closed(results), int(np.isfinite(start).sum())
+    assert shares[["mean", "std", "low", "high"]].isna().all(axis=None)
+    assert (shares["n_seeds"] == n).all()
+    noise = pd.DataFrame(0.01, NAMES, ["random", "original_label"])
+    for given in ({}, {"test_noise": noise}):
+        found = verdicts_of(results, **given).filter(like=GAP)
+        assert set(found) == {"cannot be told: there is no gap"}
+
+
+def test_a_study_of_equal_results_finds_nothing_and_says_so():
+    rows = claims(table(**{name: [1.0, 1.0, 1.0] for name in NAMES})).set_index("claim")
+    assert (rows["n_seeds"] == 3).all()
+    verdicts = rows["verdict"]
+    assert set(verdicts.filter(like="gains about 12")) == {"does not hold"}
+    assert set(verdicts.filter(like="beats random")) == {"cannot tell with 3 seeds: ours is the limit of the claim"}
+    assert set(verdicts.filter(like="leads random")) == {"does not hold"}
+
+
+def test_a_spread_of_0_makes_an_interval_without_width_and_a_certain_difference():
+    results = table(random=[0.5, 0.625, 0.75], a=[0.75, 0.875, 1.0], b=[0.5, 0.625, 0.75])
+    rows = paired_differences(results, "random")
+    assert rows.loc["a", ["mean", "std", "low", "high", "p"]].tolist() == [0.25, 0, 0.25, 0.25, 0]
+    assert rows.loc["b", ["mean", "std", "low", "high", "p"]].tolist() == [0, 0, 0, 0, 1]
+    noisy = paired_differences(results, "random", pd.Series({"a": 0.1, "b": 0.1}))
+    np.testing.assert_allclose(noisy["p"], 2 * stats.norm.sf([2.5, 0]))
+    assert seeds_needed(0.25, 0) == 2
+
+
+def test_a_seed_missing_for_one_experiment_is_left_out_of_its_claims_alone():
+    results = study_with(np.array([0.12, 0.121, 0.119]))
+    lost = results[(results["experiment"] != "entropy") | (results["seed"] > 0)]
+    rows, whole = claims(lost).set_index("claim"), claims(results).set_index("claim")
+    of_entropy = rows.index.str.startswith("entropy")
+    assert set(rows.loc[of_entropy, "n_seeds"]) == {2}
+    sizes = [name for name in rows.index[~of_entropy] if "beats" not in name]  # Holm's correction is for all three
+    pd.testing.assert_frame_equal(rows.loc[sizes], whole.loc[sizes])
+    base = results[(results["experiment"] != "original_label") | (results["seed"] != 1)]
+    assert set(claims(base).set_index("claim").filter(like=GAP, axis=0)["n_seeds"]) == {2}
+
+
+@pytest.mark.parametrize("f1", [[0.7], [np.nan, 0.7, np.nan]])
+def test_one_seed_among_others_that_failed_can_tell_nothing(f1):
+    results = table(**{name: np.asarray(f1) + i / 100 for i, name in enumerate(NAMES)})
+    assert set(verdicts_of(results)) == {"cannot tell with 1 seed"}
+
+
+def test_runs_of_different_seeds_cannot_be_paired():
+    results = study_with(np.array([0.12, 0.121, 0.119]))
+    results.loc[results["experiment"] == "entropy", "seed"] += 3
+    found = verdicts_of(results).filter(like="entropy")
+    assert set(found) == {"cannot be told: no seed has both runs"}
+    assert verdicts_of(results)["random gains about 12 points"] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        ("CIFAR-10", ""),
+        ("CIFAR-10, JPEG re-encoded", ""),
+        ("scikit-learn digits", "on scikit-learn digits: "),
+        ("CIFAR-100", "on CIFAR-100: "),
+        ("my CIFAR-10, in grey", "on my CIFAR-10, in grey: "),
+        ("US$10", "on US$10: "),
+    ],
+)
+def test_a_verdict_names_the_data_unless_they_are_those_of_the_report(dataset, said):
+    results = study_with(np.array([0.12, 0.121, 0.119]))
+    plain = verdicts_of(results)
+    assert verdicts_of(results.assign(dataset=dataset)).tolist() == (said + plain).tolist()
+
+
 def test_flattery_is_the_mean_over_all_subsets_of_trials():
-    random = np.random.default_rng(0)
+    random, flattery = np.random.default_rng(0), from_notebook("08_how_sure", "flattery")
     trials = pd.DataFrame({"test_f1": random.random(7), "validation_f1": random.random(7)})
     rows = flattery(pd.concat([trials, pd.DataFrame({"test_f1": [np.nan], "validation_f1": [9.0]})]))
     assert rows.index.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -433,9 +564,19 @@ def test_flattery_is_the_mean_over_all_subsets_of_trials():
         assert rows.loc[n, "chosen on validation"] == pytest.approx(np.mean(chosen))
 
 
+def test_flattery_of_equal_validation_scores_is_that_of_any_of_them():
+    flattery = from_notebook("08_how_sure", "flattery")
+    rows = flattery(pd.DataFrame({"test_f1": [0.2, 0.6, 0.4], "validation_f1": [0.5, 0.5, 0.5]}))
+    np.testing.assert_allclose(rows["chosen on validation"], 0.4)
+    # The best of two is 0.6, 0.4 and 0.6.
+    np.testing.assert_allclose(rows["chosen on test"], [0.4, 1.6 / 3, 0.6])
+    with pytest.raises(ValueError, match="each training diverged"):
+        flattery(pd.DataFrame({"test_f1": [np.nan], "validation_f1": [0.5]}))
+
+
 def test_orders_that_differ_by_hand():
-    results = table(a=[0.70, 0.72, 0.74], b=[0.71, 0.73, 0.70])
+    orders_differ = from_notebook("08_how_sure", "orders_differ")
     # b - a is 0.01, 0.01 and -0.04; the others' means are -0.015, -0.015 and 0.01: each seed contradicts the others.
-    assert orders_differ(results, ["a", "b"]) == 1
-    assert orders_differ(table(a=[0.5, 0.5, 0.5], b=[0.5, 0.6, 0.7]), ["a", "b"]) == pytest.approx(1 / 6)
-    assert np.isnan(orders_differ(table(a=[0.5], b=[0.6]), ["a", "b"]))
+    assert orders_differ(pd.DataFrame([[0.70, 0.72, 0.74], [0.71, 0.73, 0.70]])) == 1
+    assert orders_differ(pd.DataFrame([[0.5, 0.5, 0.5], [0.5, 0.6, 0.7]])) == pytest.approx(1 / 6)
+    assert np.isnan(orders_differ(pd.DataFrame([[0.5], [0.6]])))

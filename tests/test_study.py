@@ -1,383 +1,483 @@
-"""The protocol and its store: what a run records, what is shared, and what an interruption leaves."""
+"""The protocol: what a run records, what is shared and read again, what strategies see, and which runs are found."""
 
-from dataclasses import replace
+import json
+import pickle
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from shutil import copytree
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
-import yaml
-from conftest import TINY
-from scipy.special import softmax
+from conftest import in_a_cell
+from scipy.spatial.distance import cdist
+from skactiveml.pool import CoreSet
 
-from alkit import ROOT, store
-from alkit import study as study_module
-from alkit.data import Dataset, Part, split
-from alkit.profiles import PROFILES, load_study, read_profile, write_profile
+from alkit import ROOT
+from alkit.data import Dataset, Images, reveal
+from alkit.profiles import load_study
 from alkit.recipe import Recipe
-from alkit.study import EXPERIMENTS, identity, pool_features, results, run
-from alkit.training import predict_proba
+from alkit.records import key
+from alkit.samplers import SAMPLERS
+from alkit.study import EXPERIMENTS
+from alkit.training import fit, predict_features, predict_proba
 
 
-@pytest.fixture
-def fits(monkeypatch):
-    """The sizes of the training sets that networks were fitted on."""
-    sizes, fit = [], study_module.fit
-
-    def counted(images, *arguments, **options):
-        sizes.append(len(images))
-        return fit(images, *arguments, **options)
-
-    monkeypatch.setattr(study_module, "fit", counted)
-    return sizes
+def model_of(study, experiment, seed, train):
+    return fit(train, study.recipe(experiment), seed, "cpu", n_classes=10)
 
 
-def f1_by_class(labels, predicted, n_classes):
-    """From the definition: 2 TP / (2 TP + FP + FN)."""
-    hits = np.zeros((n_classes, n_classes))
-    np.add.at(hits, (labels, predicted), 1)
-    return 2 * hits.diagonal() / (hits.sum(0) + hits.sum(1))
+def same(run, other, apart=("seconds", "day")):
+    """Whether two runs are the same to the bit, but for the time they took."""
+    assert run.keys() - set(apart) == other.keys() - set(apart)
+    return all(np.array_equal(run[name], other[name]) for name in run.keys() - set(apart))
 
 
-def test_a_study_is_one_fit_an_experiment_and_seed_and_is_then_read(study, digits, fits):
-    table = results(study, digits)
-    assert fits == [60, 80, 80, 80, 80, 1297] * 2
+def files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+# Runs and their records.
+
+
+def test_a_study_is_one_run_an_experiment_and_seed_and_is_then_read(finished, tiny_store):
+    before = files(tiny_store)
+    table = finished.results()
     assert table["experiment"].tolist() == list(EXPERIMENTS) * 2
-    assert table["n_train"].tolist() == fits
-    again = results(study, digits)
-    assert len(fits) == 12
-    assert again.equals(table)
+    assert table["seed"].tolist() == [0] * 6 + [1] * 6
+    assert table["n_train"].tolist() == [60, 80, 80, 80, 80, 1297] * 2
+    assert finished.results().equals(table)
+    assert files(tiny_store) == before
+    assert all(finished.is_done(experiment, seed) for experiment in EXPERIMENTS for seed in (0, 1))
+    assert not finished.is_done("random", 2)
 
 
-def test_scores_follow_from_the_stored_probabilities(study, digits):
+def test_scores_follow_from_the_kept_probabilities(finished, digits):
     for experiment in ("original_label", "entropy"):
-        done = run(study, digits, experiment, 0)
-        predicted = done.arrays["test_probabilities"].argmax(1)
-        assert done.record["f1"] == pytest.approx(f1_by_class(digits.test.labels, predicted, 10).mean())
-        assert done.record["accuracy"] == pytest.approx(np.mean(predicted == digits.test.labels))
-        of_class = f1_by_class(digits.test.labels, predicted, 10)
-        np.testing.assert_allclose(done.record["f1_per_class"], of_class)
+        done = finished.run(experiment, 0)
+        predicted, labels = done["test_probabilities"].argmax(1), digits.test.labels
+        hits = np.zeros((10, 10))
+        np.add.at(hits, (labels, predicted), 1)
+        of_class = 2 * hits.diagonal() / (hits.sum(0) + hits.sum(1))  # 2 TP / (2 TP + FP + FN)
+        np.testing.assert_allclose(done["f1_per_class"], of_class)
+        assert done["f1"] == pytest.approx(of_class.mean())
+        assert done["accuracy"] == pytest.approx(np.mean(predicted == labels))
 
 
-def test_a_strategy_trains_on_the_labelled_images_and_its_picks(study, digits, monkeypatch):
-    seen, fit = [], study_module.fit
-
-    def watched(images, labels, *arguments, **options):
-        seen.append((images, labels))
-        return fit(images, labels, *arguments, **options)
-
-    monkeypatch.setattr(study_module, "fit", watched)
-    picks, parts = run(study, digits, "entropy", 0).arrays["picks"], split(digits, 60)
-    expected = parts.labelled + parts.pool[picks]
-    np.testing.assert_array_equal(seen[-1][0], expected.images)
-    np.testing.assert_array_equal(seen[-1][1], expected.labels)
+@pytest.mark.parametrize("experiment", ["original_label", "entropy", "full_training_set"])
+def test_an_experiment_trains_on_what_it_says(finished, digits, experiment):
+    done = finished.run(experiment, 1)
+    picks = reveal(finished.pool, done.get("picks", np.empty(0, int)))
+    train = digits.train if experiment == "full_training_set" else finished.labelled + picks
+    assert done["n_train"] == len(train)
+    model = model_of(finished, experiment, 1, train)
+    expected = predict_proba(model, digits.test.images, **finished.recipe(experiment).views())
+    np.testing.assert_array_equal(done["test_probabilities"], expected)
 
 
-def test_another_seed_is_another_network(study, digits):
-    one, other = (run(study, digits, "original_label", seed).arrays["test_probabilities"] for seed in (0, 1))
+def test_another_seed_is_another_network(finished):
+    one, other = (finished.run("original_label", seed)["test_probabilities"] for seed in (0, 1))
     assert not np.array_equal(one, other)
 
 
-def test_the_test_set_is_averaged_over_views_and_the_pool_is_not(study, digits):
-    recipe = replace(study.recipes["original_label"], flip=True, shift=2)
-    study = replace(study, recipes=study.recipes | {"original_label": recipe})
-    done, parts = run(study, digits, "original_label", 0).arrays, split(digits, 60)
-    model = study_module.fit(parts.labelled.images, parts.labelled.labels, recipe, 0, "cpu", n_classes=10)
-    of_test = predict_proba(model, parts.test.images, flip=True, shift=1)
+def test_the_test_set_is_averaged_over_views_and_the_pool_is_not(finished):
+    recipe = replace(finished.recipes["original_label"], flip=True, shift=2)
+    study = replace(finished, recipes=finished.recipes | {"original_label": recipe})
+    done, model = study.run("original_label", 0), model_of(study, "original_label", 0, study.labelled)
+    of_test = predict_proba(model, study.test.images, flip=True, shift=1)
     np.testing.assert_array_equal(done["test_probabilities"], of_test)
-    np.testing.assert_array_equal(done["pool_probabilities"], predict_proba(model, parts.pool.images))
+    np.testing.assert_array_equal(done["pool_probabilities"], predict_proba(model, study.pool.images))
 
 
-def test_picks_are_those_of_the_shared_base_model(study, digits):
-    base = run(study, digits, "original_label", 1).arrays["pool_probabilities"]
-    picks = run(study, digits, "least_certainty", 1).arrays["picks"]
+def test_picks_are_those_of_the_shared_base_model(finished):
+    base = finished.run("original_label", 1)["pool_probabilities"]
+    done = finished.run("least_certainty", 1)
     assert base.shape == (1237, 10)
-    expected = np.argsort(base.max(1).astype(np.float64), kind="stable")[:20]
-    assert picks.tolist() == expected.tolist()
-    counts = run(study, digits, "least_certainty", 1).record["picks_per_class"]
-    assert counts == np.bincount(split(digits, 60).pool.labels[picks], minlength=10).tolist()
-    assert (
-        run(study, digits, "random", 0).arrays["picks"].tolist()
-        != run(study, digits, "random", 1).arrays["picks"].tolist()
-    )
+    assert done["picks"].tolist() == np.argsort(base.max(1).astype(float), kind="stable")[:20].tolist()
+    assert done["picks_per_class"] == np.bincount(finished.pool.labels[done["picks"]], minlength=10).tolist()
+    assert finished.run("random", 0)["picks"].tolist() != finished.run("random", 1)["picks"].tolist()
 
 
-def test_a_record_says_what_it_was_run_on(study, digits):
-    record = run(study, digits, "random", 0).record
-    assert record["dataset"] == "scikit-learn digits"
-    assert record["fingerprint"] == digits.fingerprint
-    assert (record["device"], record["n_train"]) == ("cpu", 80)
-    assert "torch" in record["versions"]
-    assert record["identity"]["recipe"]["epochs"] == 2
+def test_a_record_says_what_it_was_run_on(finished, digits):
+    done = finished.run("random", 0)
+    expected = {"dataset": "scikit-learn digits", "fingerprint": digits.fingerprint, "experiment": "random", "seed": 0}
+    expected |= {"device": "cpu", "n_train": 80, "threads": 1}
+    assert expected.items() <= done.items()
+    assert done["precision"] in ("fp32", "bf16")
+    assert {"python", "torch", "numpy", "scikit-learn", "alkit"} <= set(done["versions"].split())
+    assert done["config"]["recipe"]["epochs"] == 2
+    # Nothing in it is more than a reader of JSON and arrays knows.
+    json.dumps({name: value for name, value in done.items() if not isinstance(value, np.ndarray)})
 
 
-def test_an_interrupted_study_resumes_and_ends_the_same(study, digits, fits, monkeypatch, records, tmp_path):
-    whole = results(study, digits)
-    monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "interrupted"))
-    counted = study_module.fit
+def test_an_interrupted_study_resumes_and_ends_the_same(finished, tiny_store, records, monkeypatch):
+    class Control:
+        stop = True
 
-    def stopped(images, *arguments, **options):
-        if len(fits) == 12 + 4:
+    def stopped(pool, n_query, generator):
+        if Control.stop:
             raise KeyboardInterrupt
-        return counted(images, *arguments, **options)
+        return np.arange(n_query)
 
-    monkeypatch.setattr(study_module, "fit", stopped)
+    names = ("original_label", "random", stopped, "entropy")
+    monkeypatch.setenv("ALKIT_RECORDS", str(records))
     with pytest.raises(KeyboardInterrupt):
-        results(study, digits)
-    monkeypatch.setattr(study_module, "fit", counted)
-    resumed = results(study, digits)
-    assert len(fits) == 12 + 12
-    assert resumed.drop(columns=["seconds", "day"]).equals(whole.drop(columns=["seconds", "day"]))
+        finished.results(names)
+    begun = files(records)
+    assert 2 * 2 <= len(begun) < 2 * 8
+    Control.stop = False
+    resumed = finished.results(names)
+    assert begun.items() <= files(records).items()
+    assert resumed["n_train"].tolist() == [60, 80, 80, 80] * 2
+    monkeypatch.setenv("ALKIT_RECORDS", str(tiny_store))
+    for name in ("original_label", "random", "entropy"):
+        assert resumed[resumed["experiment"] == name]["f1"].tolist() == [
+            finished.run(name, seed)["f1"] for seed in (0, 1)
+        ]
 
 
-@pytest.mark.parametrize("damage", ["truncated arrays", "no arrays", "truncated record"])
-def test_a_damaged_run_is_done_again(study, digits, fits, records, damage):
-    first = run(study, digits, "original_label", 0)
-    json_file, array_file = next(records.glob("*.json")), next(records.glob("*.npz"))
-    if damage == "no arrays":
-        array_file.unlink()
-    else:
-        file = array_file if damage == "truncated arrays" else json_file
-        file.write_bytes(file.read_bytes()[:-50])
-    second = run(study, digits, "original_label", 0)
-    assert fits == [60, 60]
-    assert second.record["f1"] == first.record["f1"]
-    assert np.array_equal(second.arrays["pool_probabilities"], first.arrays["pool_probabilities"])
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_a_damaged_run_is_done_again_with_the_same_numbers(study, records, suffix):
+    first = study.run("original_label", 0)
+    (file,) = records.glob(f"*{suffix}")
+    file.write_bytes(file.read_bytes()[:-50])
+    assert same(study.run("original_label", 0), first, ("seconds", "day", "config"))
+    assert file.stat().st_size > 50
 
 
-def test_a_stop_while_writing_leaves_no_record(records, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(store.json, "dumps", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            store.write("name", store.Run({"f1": 0.5}, {"picks": np.arange(3)}))
-    assert store.read("name") is None
-    assert [path.name for path in records.iterdir()] == ["name.npz"]
-    store.write("name", store.Run({"f1": 0.5}, {"picks": np.arange(3)}))
-    assert store.read("name").record == {"f1": 0.5}
+def test_where_no_record_can_be_kept_nothing_is_trained(study, records, monkeypatch):
+    records.write_text("a file where the folder should be")
+    monkeypatch.setattr("alkit.study.fit", None)
+    with pytest.raises(OSError, match="ALKIT_RECORDS"):
+        study.run("original_label", 0)
+    with pytest.raises(OSError, match="ALKIT_RECORDS"):
+        study.results()
 
 
-def test_rounds_device_precision_and_protocol_are_part_of_the_name(study, digits, monkeypatch):
-    def name(n_rounds=1, round_number=None):
-        return store.key(identity(replace(study, n_rounds=n_rounds), digits, "entropy", 0, round_number))
-
-    names = [name(), name(2), name(4), name(2, 1), name(4, 1)]
-    monkeypatch.setattr(study_module, "choose_precision", lambda device: "other")
-    names.append(name())
-    monkeypatch.setattr(study_module, "choose_device", lambda device: torch.device("meta"))
-    names.append(name())
-    monkeypatch.setattr(study_module, "PROTOCOL", study_module.PROTOCOL + 1)
-    names.append(name())
-    assert len(set(names)) == len(names)
-    assert name(2, 2) == name(2)
+def test_a_study_is_sent_to_other_processes_with_its_data_once(study):
+    sent = pickle.dumps(study)
+    assert len(sent) < 1.1 * sum(part.images.nbytes + part.labels.nbytes for part in (study.dataset.train, study.test))
+    arrived = pickle.loads(sent)
+    for part, other in zip(study.split, arrived.split, strict=True):
+        np.testing.assert_array_equal(part.images, other.images)
+    assert arrived.config("entropy", 0) == study.config("entropy", 0)
 
 
-def test_all_that_changes_a_number_changes_the_name(study, digits):
-    def name(study, dataset=digits, experiment="entropy", seed=0):
-        return store.key(identity(study, dataset, experiment, seed))
+@pytest.mark.parametrize("experiment", ["margin", "", None, 3])
+def test_an_unknown_experiment_is_refused_with_the_known_ones(study, experiment):
+    with pytest.raises(ValueError) as refusal:
+        study.run(experiment, 0)
+    assert all(name in str(refusal.value) for name in (repr(experiment), *EXPERIMENTS))
+
+
+@pytest.mark.parametrize(("n_rounds", "error"), [(0, ValueError), (2.0, TypeError), (3, ValueError)])
+def test_rounds_that_cannot_be_are_refused(study, n_rounds, error):
+    with pytest.raises(error, match=f"n_rounds is {n_rounds}"):
+        replace(study, n_rounds=n_rounds)
+
+
+# What a record is known by.
+
+
+def test_all_that_changes_a_number_changes_the_name_and_nothing_else_does(study, digits):
+    def name(study, experiment="entropy", seed=0):
+        return key(study.config(experiment, seed))
 
     images = digits.train.images.copy()
     images[0, 0, 0, 0] ^= 1
-    other_data = Dataset(digits.name, digits.class_names, Part(images, digits.train.labels), digits.test)
-    other_recipe = replace(study, recipes=study.recipes | {"entropy": Recipe(epochs=3)})
-    other_base = replace(study, recipes=study.recipes | {"original_label": Recipe(epochs=3)})
+    other_data = Dataset(digits.name, digits.class_names, Images(images, digits.train.labels), digits.test)
+    changed = {experiment: study.recipes | {experiment: Recipe(epochs=3)} for experiment in EXPERIMENTS}
     names = [
         name(study),
         name(study, seed=1),
         name(study, experiment="random"),
-        name(study, other_data),
-        name(other_recipe),
-        name(other_base),
+        name(replace(study, dataset=other_data)),
+        name(replace(study, recipes=changed["entropy"])),
+        name(replace(study, recipes=changed["original_label"])),
         name(replace(study, n_query=21)),
         name(replace(study, n_labelled=61)),
+        name(replace(study, n_rounds=2)),
+        name(replace(study, n_rounds=4)),
+        name(replace(study, order=1)),
+        name(replace(study, device="auto")),
     ]
     assert len(set(names)) == len(names)
-    assert name(replace(study, seeds=(5,), profile="x")) == names[0]
-    assert name(replace(study, n_query=21), experiment="original_label") == name(study, experiment="original_label")
-    assert name(replace(study, n_labelled=61), experiment="full_training_set") == name(
-        study, experiment="full_training_set"
-    )
+    neutral = {"seeds": (5,), "profile": "x", "n_trials": 9, "fidelity": 0.5, "recipes": changed["random"]}
+    assert name(replace(study, **neutral, dataset=replace(digits, name="renamed"))) == names[0]
+    for experiment, neutral in {
+        "original_label": {"n_query": 21, "n_rounds": 3, "recipes": changed["entropy"]},
+        "full_training_set": {"n_labelled": 61, "n_query": 21, "n_rounds": 3, "recipes": changed["original_label"]},
+    }.items():
+        assert name(replace(study, **neutral), experiment) == name(study, experiment)
 
 
-def test_a_renamed_data_set_reads_its_runs_under_the_new_name(study, digits, fits):
-    experiments = ("original_label",)
-    results(study, digits, experiments)
-    renamed = results(study, replace(digits, name="renamed"), experiments)
+def test_a_renamed_data_set_reads_its_runs_under_the_new_name(finished, tiny_store, digits):
+    before = files(tiny_store)
+    renamed = replace(finished, dataset=replace(digits, name="renamed")).results(("original_label",))
     assert renamed["dataset"].unique() == ["renamed"]
-    assert len(fits) == 2
+    assert files(tiny_store) == before
 
 
-def test_an_unknown_experiment_is_refused(study, digits):
-    with pytest.raises(ValueError, match="experiment is 'margin'; give one of original_label"):
-        run(study, digits, "margin", 0)
+# Each alone, in a copy of the package: what is replaced in a module, or added at its end, and whether runs are found.
+DECAY = "colour: float = 0.0\n    decay: float = 0.0\n"
+FIRST = "\n\ndef first(pool, n_query, generator):\n    return np.arange(n_query)\n\n\nSAMPLERS['first'] = first\n"
+STEP = "def step(self) -> None:\n"
+EDITS = {
+    "nothing": ("network.py", "", "", True),
+    "a hyper-parameter": ("recipe.py", "colour: float = 0.0\n", DECAY, True),
+    "a strategy": ("samplers.py", "", FIRST, True),
+    "a column": ("study.py", "versions day", "versions day watts", True),
+    "a result": ("study.py", 'result |= {"precision"', 'result |= {"watts": 9, "precision"', True),
+    "a comment": ("network.py", "class Stage", "# A comment.\nclass Stage", True),
+    "a docstring": ("training.py", '"""Return what the last layer', '"""Give what the last layer', True),
+    "a new docstring": ("optimizer.py", STEP, f'{STEP}        """A step."""\n', True),
+    "the layout": ("network.py", "self.classifier(self", "self.classifier(\n            self", True),
+    "network": ("network.py", "functional.gelu(x)", "functional.relu(x)", False),
+    "augmentation": ("augmentation.py", "128", "127", False),
+    "optimizer": ("optimizer.py", "momentum: float = 0.6", "momentum: float = 0.7", False),
+    "training": ("training.py", "momentum=0.85", "momentum=0.9", False),
+    "the rule for ties": ("samplers.py", "np.round(scores, 12)", "np.round(scores, 11)", None),
+}
+LOOK_UP = """
+import json, sys
+from pathlib import Path
+
+def look_up(folder, names=("original_label", "random", "entropy", "full_training_set")):
+    for name in [name for name in sys.modules if name.split(".")[0] == "alkit"]:
+        del sys.modules[name]
+    sys.path[0] = folder
+    import alkit
+    assert Path(alkit.__file__).is_relative_to(folder)
+    alkit.ROOT = Path(sys.argv[1])  # of profiles and published runs
+    from alkit.profiles import load_study
+    study = load_study("replay")
+    found = {name: sum(study.is_done(name, seed) for seed in study.seeds) for name in names}
+    try:
+        table = study.results(names)
+    except ValueError as error:
+        return found | {"refused": str(error)}
+    return found | {"f1": table["f1"].tolist(), "columns": list(table)}
+
+print(json.dumps({folder: look_up(folder) for folder in sys.argv[2:]}))
+"""
 
 
-def test_changes_replace_values_of_the_profile():
-    study = load_study(
-        "quick", n_query=7, seeds=[3], device=None, recipes={"default": {"width": 8}, "random": {"epochs": 5}}
-    )
-    assert (study.n_query, study.seeds, study.n_labelled) == (7, (3,), read_profile("quick")["n_labelled"])
-    assert (study.recipes["random"].epochs, study.recipes["random"].width) == (5, 8)
-    assert study.recipes["entropy"].epochs == read_profile("quick")["recipes"]["default"]["epochs"]
-    assert study.recipes["full_training_set"].width == 8
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What each edit finds of the published runs."""
+    folders = {}
+    for name, (file, old, new, _) in EDITS.items():
+        folders[name] = tmp_path_factory.mktemp("copy")
+        copytree(ROOT / "alkit", folders[name] / "alkit")
+        path = folders[name] / "alkit" / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text, name
+        path.write_text(text.replace(old, new) if old else text + new, encoding="utf-8")
+    command = [sys.executable, "-c", LOOK_UP, str(ROOT), *map(str, folders.values())]
+    done = subprocess.run(command, cwd=folders["nothing"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {name: found[str(folder)] for name, folder in folders.items()}
 
 
-def test_a_changed_default_holds_where_the_profile_spells_out_each_recipe(tmp_path):
-    write_profile(tmp_path / "mine.yaml", load_study("cifar10"), "each recipe whole")
-    changed = {"default": {"epochs": 3}, "entropy": {"epochs": 4}}
-    for profile in ("cifar10", str(tmp_path / "mine.yaml")):
-        recipes = load_study(profile, recipes=changed).recipes
-        assert {name: recipe.epochs for name, recipe in recipes.items()} == dict.fromkeys(EXPERIMENTS, 3) | {
-            "entropy": 4
-        }
-        assert recipes["original_label"].batch_size == load_study("cifar10").recipes["original_label"].batch_size
+@pytest.mark.xdist_group("edits")
+@pytest.mark.parametrize("edit", EDITS)
+def test_published_runs_are_found_after_an_edit_that_changes_no_number_and_only_then(found, edit):
+    *_, kept = EDITS[edit]
+    names = ("original_label", "random", "entropy", "full_training_set")
+    # The rule for ties is that of the strategies which rank.
+    expected = {name: 7 * (name != "entropy" if kept is None else kept) for name in names}
+    assert {name: found[edit][name] for name in names} == expected
+    if kept:
+        assert found[edit]["f1"] == found["nothing"]["f1"]
+        assert ("watts" in found[edit]["columns"]) == (edit == "a column")
+    else:
+        assert "not among the published runs" in found[edit]["refused"]
+
+
+@dataclass(frozen=True)
+class Extended(Recipe):
+    decay: float = 0.0
+
+
+def test_a_new_hyper_parameter_at_its_default_is_the_old_recipe_and_another_value_is_not(finished):
+    extended = {name: Extended(**asdict(recipe)) for name, recipe in finished.recipes.items()}
+    study = replace(finished, recipes=extended)
+    assert study.results().equals(finished.results())
+    changed = replace(study, recipes=extended | {"entropy": replace(extended["entropy"], decay=0.1)})
+    assert not changed.is_done("entropy", 0)
+
+
+def test_published_runs_train_nothing(records):
+    study = load_study("replay")
+    assert len(study.results()) == 7 * len(EXPERIMENTS)
+    assert not records.exists()
+    assert not study.is_done("original_label", 9)
+    with pytest.raises(ValueError, match="seed 9 is not among the published runs"):
+        study.run("entropy", 9)
+
+
+# What strategies see.
+
+
+def test_features_of_a_view_are_those_of_a_model_fitted_anew(finished):
+    view, model = finished.view(1), model_of(finished, "original_label", 1, finished.labelled)
+    np.testing.assert_array_equal(view.features, predict_features(model, finished.pool.images))
+    np.testing.assert_array_equal(view.labelled_features, predict_features(model, finished.labelled.images))
+    np.testing.assert_array_equal(view.probabilities, predict_proba(model, finished.pool.images))
+
+
+def test_published_features_are_those_of_the_pool_for_the_first_seed():
+    study = load_study("replay")
+    assert study.view(0).features.shape == (len(study.pool), 32)
+    with pytest.raises(ValueError, match="published without"):
+        _ = study.view(1).features
+
+
+def test_rounds_pick_from_what_is_left_by_the_model_of_the_round_before(finished):
+    study = replace(finished, n_query=20, n_rounds=4, seeds=(0,))
+    curve = study.results(("original_label", "entropy"), every_round=True)
+    done, picks = study.run("entropy", 0), np.empty(0, int)
+    assert curve["n_train"].tolist() == [60, 65, 70, 75, 80]
+    assert curve["f1"].tolist()[1:] == [point["f1"] for point in done["curve"]]
+    assert curve["f1"].tolist()[-1] == done["f1"]
+    assert len(study.results(("original_label", "entropy"))) == 2
+    probabilities = study.run("original_label", 0)["pool_probabilities"]
+    for number in range(4):
+        p = probabilities.astype(float)
+        scores = -np.sum(p * np.log(np.maximum(p, 1e-300)), axis=1)
+        scores[picks] = -1
+        picks = np.concatenate([picks, np.argsort(-scores.round(12), kind="stable")[:5]])
+        assert done["picks"][: len(picks)].tolist() == picks.tolist()
+        model = model_of(study, "entropy", 0, study.labelled + study.pool[picks])
+        of_test = predict_proba(model, study.test.images, **study.recipe("entropy").views())
+        assert done["curve"][number]["accuracy"] == (of_test.argmax(1) == study.test.labels).mean()
+        probabilities = predict_proba(model, study.pool.images)
+    np.testing.assert_array_equal(done["test_probabilities"], of_test)
+
+
+def test_one_round_is_the_study_without_rounds_and_its_picks_differ_from_those_in_rounds(finished):
+    once = finished.run("random", 0)
+    assert same(replace(finished, n_rounds=1).run("random", 0), once, ())
+    picks = replace(finished, n_rounds=2).run("random", 0)["picks"]
+    assert len(np.unique(picks)) == len(picks) == 20
+    assert picks[:10].tolist() == once["picks"][:10].tolist()
+    assert picks[10:].tolist() != once["picks"][10:].tolist()
+
+
+def test_another_order_labels_other_images(finished):
+    study = replace(finished, order=1)
+    assert not np.array_equal(study.labelled.images, finished.labelled.images)
+    done = study.run("original_label", 0)
+    model = model_of(study, "original_label", 0, study.labelled)
+    np.testing.assert_array_equal(done["pool_probabilities"], predict_proba(model, study.pool.images))
+
+
+# Strategies of one's own.
+
+CELL = """
+FIRST = 0
+
+def mine(pool, n_query, generator):
+    return np.arange(FIRST, FIRST + n_query)
+"""
+
+
+def test_a_strategy_of_ones_own_is_an_experiment_and_done_again_only_when_it_changes(finished, tiny_store):
+    mine, before = in_a_cell(CELL).mine, files(tiny_store)
+    table = finished.results(("random", mine))
+    assert table["experiment"].tolist() == ["random", "mine"] * 2
+    done = finished.run(mine, 0)
+    assert done["picks"].tolist() == list(range(20))
+    assert len(files(tiny_store)) == len(before) + 4  # two runs: the base models were there
+    # The same in another session, with another remark.
+    again = in_a_cell(CELL.replace("    return", "    # The first.\n    return")).mine
+    assert same(finished.run(again, 0), done, ())
+    changed = in_a_cell(CELL.replace("FIRST = 0", "FIRST = 5")).mine
+    assert not finished.is_done(changed, 0)
+    assert finished.run(changed, 0)["picks"].tolist() == list(range(5, 25))
+    assert same(finished.run(again, 0), done, ())
+
+
+def test_with_recipe_gives_a_strategy_of_ones_own_a_recipe_and_no_other(finished):
+    mine = in_a_cell(CELL).mine
+    study = finished.with_recipe(mine, epochs=3)
+    assert study.recipe(mine) == replace(finished.recipes["random"], epochs=3)
+    assert finished.recipe(mine) == finished.recipes["random"]
+    assert [study.recipe(name) for name in EXPERIMENTS] == [finished.recipe(name) for name in EXPERIMENTS]
+    train = study.labelled + study.pool[np.arange(20)]
+    expected = predict_proba(model_of(study, mine, 0, train), study.test.images, shift=1)
+    np.testing.assert_array_equal(study.run(mine, 0)["test_probabilities"], expected)
+    assert not np.array_equal(finished.run(mine, 0)["test_probabilities"], expected)
+    with pytest.raises(TypeError):
+        finished.with_recipe(mine, epoch=3)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_strategy_with_the_name_of_a_built_in_is_refused(study, name):
+    mine = in_a_cell(CELL.replace("mine", name))
+    with pytest.raises(ValueError, match="a function of another name"):
+        study.run(getattr(mine, name), 0)
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"n_lablled": 3}, r"unknown parameters \['n_lablled'\]"),
-        ({"n_query": "5000"}, "n_query is '5000'; give a whole number"),
-        ({"n_query": 0}, "n_query is 0"),
-        ({"n_query": True}, "n_query is True"),
-        ({"n_labelled": 60.0}, "n_labelled is 60.0"),
-        ({"seeds": [0, 0]}, "give distinct whole numbers"),
-        ({"seeds": []}, "seeds is"),
-        ({"seeds": [-1]}, "seeds is"),
-        ({"seeds": "3"}, "seeds is"),
-        ({"seeds": 3}, "seeds is 3"),
-        ({"device": 1}, "device is 1; give a text"),
-        ({"data": ["digits"]}, "data is"),
-        ({"recipes": "10 epochs"}, "recipes is '10 epochs'; give a mapping"),
-        ({"recipes": {"default": None}}, "recipes is {'default': None}"),
-        ({"recipes": {"margin": {}}}, r"recipes name \['margin'\]"),
-        ({"recipes": {"default": {"epoch": 3}}}, r"recipes name \['epoch'\]"),
-        ({"recipes": {"default": {"epochs": "3"}}}, "recipe.epochs is '3'"),
-        ({"recipes": {"default": {"flip": "false"}}}, "recipe.flip is 'false'"),
-    ],
+    "strategy", [lambda pool, n_query, generator: np.arange(n_query), partial(SAMPLERS["random"]), np.argsort]
 )
-def test_wrong_names_and_types_are_refused(changes, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        load_study("quick", **changes)
+def test_a_strategy_without_a_name_or_a_text_is_refused(study, strategy):
+    with pytest.raises(ValueError, match="function"):
+        study.run(strategy, 0)
 
 
-def test_a_profile_must_exist_and_be_whole(tmp_path):
-    with pytest.raises(FileNotFoundError, match="give cifar10, cifar10-fixed, quick, replay or the path"):
-        load_study("quik")
-    values = yaml.safe_load(TINY.read_text(encoding="utf-8"))
-    own = tmp_path / "own.yaml"
-    own.write_bytes("profile: größer".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"own.yaml is no YAML file in UTF-8"):
-        load_study(str(own))
-    own.write_text(yaml.safe_dump(values))
-    with pytest.raises(ValueError, match="profile: own"):
-        load_study(str(own))
-    dated = tmp_path / "2026-11-24.yaml"  # YAML reads a date
-    dated.write_text(TINY.read_text(encoding="utf-8").replace("profile: tiny", "profile: 2026-11-24"))
-    assert load_study(str(dated)).profile == "2026-11-24"
-    own.write_text(yaml.safe_dump(values | {"profile": "own", "n_quer": 3}))
-    with pytest.raises(ValueError, match=r"unknown parameters \['n_quer'\]"):
-        load_study(str(own))
-    del values["n_query"]
-    own.write_text(yaml.safe_dump(values | {"profile": "own"}))
-    with pytest.raises(ValueError, match="has no n_query"):
-        load_study(str(own))
+def test_wrong_picks_are_refused_before_anything_is_trained_on_them(finished):
+    few = in_a_cell(CELL.replace("FIRST + n_query", "n_query - 1")).mine
+    with pytest.raises(ValueError, match="20 distinct positions from 0 to 1236"):
+        finished.run(few, 0)
+    assert not finished.is_done(few, 0)
 
 
-def test_the_profiles_are_studies_and_cifar10_has_the_sizes_of_the_report():
-    names = {path.stem for path in PROFILES.glob("*.yaml")}
-    assert {load_study(name).profile for name in names} == names == {"quick", "cifar10", "cifar10-fixed", "replay"}
-    study = load_study("cifar10")
-    assert (study.data, study.n_labelled, study.n_query) == ("cifar10", 1000, 5000)
+def k_center(pool, n_query, generator):
+    """Greedy k-center (Sener and Savarese 2018): each pick is farthest from all that is labelled or picked."""
+    nearest = cdist(pool.features, pool.labelled_features).min(axis=1)
+    picks = []
+    for _ in range(n_query):
+        picks.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, cdist(pool.features, pool.features[picks[-1:]])[:, 0])
+    return np.array(picks)
 
 
-def test_cifar10_has_the_recipes_that_the_committed_search_chose():
-    tried = pd.read_csv(ROOT / "figures" / "search.csv")
-    tried = tried[tried["fidelity"] == tried.groupby("experiment")["fidelity"].transform("max")]
-    chosen = tried.loc[tried.groupby("experiment")["validation_f1"].idxmax()].set_index("experiment")
-    for experiment, recipe in load_study("cifar10").recipes.items():
-        for name in ("batch_size", "learning_rate", "shift", "cutout", "colour"):
-            assert chosen.loc[experiment, name] == getattr(recipe, name), (experiment, name)
+def core_set(features, labelled_features, n_query):
+    """What scikit-activeml picks: positions in features."""
+    both = np.concatenate([features, labelled_features]).astype(float)
+    labels = np.r_[np.full(len(features), np.nan), np.zeros(len(labelled_features))]
+    return CoreSet(random_state=0).query(both, labels, batch_size=n_query)
 
 
-def test_rounds_pick_from_what_is_left_by_the_model_of_the_round_before(study, digits, fits):
-    study = replace(study, n_query=20, n_rounds=4, seeds=(0,))
-    curve = results(study, digits, ("original_label", "entropy"), every_round=True)
-    assert fits == curve["n_train"].tolist() == [60, 65, 70, 75, 80]
-    runs = [run(study, digits, "entropy", 0, number) for number in (1, 2, 3, 4)]
-    before = run(study, digits, "original_label", 0)
-    earlier = np.empty(0, int)
-    for done in runs:
-        p = before.arrays["pool_probabilities"].astype(float)
-        scores = -np.sum(p * np.log(np.maximum(p, 1e-300)), axis=1)
-        scores[earlier] = -1
-        assert done.arrays["picks"].tolist() == [*earlier, *np.argsort(-scores.round(12), kind="stable")[:5]]
-        before, earlier = done, done.arrays["picks"]
-    assert "pool_probabilities" not in done.arrays
-    assert len(fits) == 5
+def test_k_center_on_features_picks_what_core_set_of_scikit_activeml_does_with_five_seeds(finished):
+    study = replace(finished, seeds=tuple(range(5)))
+    assert len(study.results(("random", k_center))) == 10
+    for seed in study.seeds:
+        view = study.view(seed)
+        expected = core_set(view.features, view.labelled_features, 20)
+        np.testing.assert_array_equal(study.run(k_center, seed)["picks"], expected)
+    assert len({tuple(study.run(k_center, seed)["picks"]) for seed in study.seeds}) == 5
 
 
-def test_one_round_is_the_study_without_rounds_and_its_picks_differ_from_those_in_rounds(study, digits):
-    once = run(replace(study, n_rounds=1), digits, "random", 0)
-    assert once.record == run(study, digits, "random", 0).record
-    rounds = run(replace(study, n_rounds=2), digits, "random", 0)
-    picks = rounds.arrays["picks"]
-    assert len(np.unique(picks)) == len(picks) == 20
-    assert picks[:10].tolist() == once.arrays["picks"][:10].tolist()
-    assert picks[10:].tolist() != once.arrays["picks"][10:].tolist()
+def test_k_center_in_rounds_sees_the_features_of_the_model_of_the_round_before(finished):
+    seen, study = [], replace(finished, n_query=21, n_rounds=3)
 
+    def watched_k_center(pool, n_query, generator):
+        seen.append((pool.features, pool.labelled_features))
+        return k_center(pool, n_query, generator)
 
-@pytest.mark.parametrize(("n_rounds", "error"), [(0, TypeError), (2.0, TypeError), (3, ValueError)])
-def test_rounds_that_cannot_be_are_refused(study, n_rounds, error):
-    with pytest.raises(error, match="n_rounds is"):
-        replace(study, n_rounds=n_rounds)
-
-
-def test_a_round_that_is_not_there_is_refused(study, digits):
-    with pytest.raises(ValueError, match="round_number is 2; give 1 to 1"):
-        run(study, digits, "entropy", 0, 2)
-
-
-def test_features_of_the_pool_give_the_base_models_probabilities_and_are_kept(study, digits, fits):
-    base = run(study, digits, "original_label", 0)
-    features = pool_features(study, digits, 0)
-    parts = split(digits, 60)
-    model = study_module.fit(
-        parts.labelled.images, parts.labelled.labels, study.recipes["original_label"], 0, "cpu", n_classes=10
-    )
-    logits = features.astype(np.float32) @ model.classifier.weight.detach().numpy().T
-    np.testing.assert_allclose(softmax(logits, axis=1), base.arrays["pool_probabilities"], atol=0.01)
-    n = len(fits)
-    assert np.array_equal(pool_features(study, digits, 0), features)
-    assert len(fits) == n
-
-
-def first(pool, k, generator):
-    """The k positions that come first."""
-    return np.arange(k)
-
-
-def last(pool, k, generator):
-    """The k positions that come last."""
-    return np.arange(len(pool.probabilities))[-k:]
-
-
-def test_a_sampler_of_ones_own_is_an_experiment_and_done_again_when_it_changes(study, digits, fits, monkeypatch):
-    monkeypatch.setitem(study_module.SAMPLERS, "mine", first)
-    done = run(study, digits, "mine", 0)
-    assert done.arrays["picks"].tolist() == list(range(20))
-    assert done.record["identity"]["recipe"] == run(study, digits, "random", 0).record["identity"]["recipe"]
-    n = len(fits)
-    assert results(study, digits, ("mine",))["experiment"].tolist() == ["mine", "mine"]
-    assert len(fits) == n + 2  # the base model and the run of the other seed
-    monkeypatch.setitem(study_module.SAMPLERS, "mine", last)
-    assert run(study, digits, "mine", 0).arrays["picks"].tolist() == list(range(1217, 1237))
-
-
-def test_a_sampler_whose_text_cannot_be_read_is_refused(study, digits, monkeypatch):
-    monkeypatch.setitem(study_module.SAMPLERS, "entropy", first)
-    with pytest.raises(ValueError, match="entropy was replaced by another sampler; give yours a name of its own"):
-        run(study, digits, "entropy", 0)
-    monkeypatch.setitem(study_module.SAMPLERS, "mine", partial(first))
-    with pytest.raises(ValueError, match=r"mine is functools.partial.*; write a function with def"):
-        run(study, digits, "mine", 0)
+    done, picks = study.run(watched_k_center, 1), np.empty(0, int)
+    for number, (features, labelled_features) in enumerate(seen):
+        left, experiment = np.setdiff1d(np.arange(len(study.pool)), picks), watched_k_center
+        known = study.labelled + study.pool[picks]
+        model = model_of(study, experiment if number else "original_label", 1, known)
+        np.testing.assert_array_equal(features, predict_features(model, study.pool.images[left]))
+        np.testing.assert_array_equal(labelled_features, predict_features(model, known.images))
+        assert len(labelled_features) == 60 + 7 * number
+        picks = np.concatenate([picks, left[core_set(features, labelled_features, 7)]])
+    assert len(seen) == 3
+    np.testing.assert_array_equal(done["picks"], picks)

@@ -1,0 +1,83 @@
+"""Kernels for the notebooks of a report: nothing of the user's set-up reaches them, and on Linux they start at once."""
+
+import os
+import sys
+from multiprocessing import parent_process
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.forkserver import ensure_running, set_forkserver_preload
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import ClassVar
+from unittest.mock import patch
+from weakref import WeakSet
+
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.provisioning import LocalProvisioner
+
+# To import these takes longer than most notebooks do: once, in the process that kernels are forked from.
+PRELOADED = [f"alkit.{name}" for name in ("plots", "profiles", "runs", "search", "statistics", "commands.kernels")]
+PRELOADED += ["ipykernel.kernelapp", "ipywidgets", "scipy.stats", "seaborn", "sklearn.manifold", "sklearn.neighbors"]
+# A backend that draws no pictures, start-up files, warnings as errors: meant for other programs, they spoil a report.
+UNWANTED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONWARNINGS", "IPYTHON", "JUPYTER_")
+
+
+class Kernels(AsyncKernelManager):
+    """What papermill starts kernels with: of this Python, whatever others there are, in an environment of their own."""
+
+    forked = sys.platform == "linux"
+    started: ClassVar[WeakSet] = WeakSet()
+    kernel_spec = property(lambda self: KernelSpec(**get_kernel_dict()))
+
+    @classmethod
+    def prepare(cls, cores: int) -> None:
+        """Set how many cores a kernel may use; where kernels are forked, let another process import what they need."""
+        cls.variables = {name: value for name, value in os.environ.items() if not name.startswith(UNWANTED)}
+        cls.variables |= {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "LOKY_MAX_CPU_COUNT": str(cores)}
+        cls.variables.setdefault("TQDM_MININTERVAL", "10")  # a line now and then, for a log cannot show bars
+        if cls.forked:
+            set_forkserver_preload(PRELOADED)
+            with patch.dict(os.environ, cls.variables, clear=True), patch("sys.warnoptions", []):
+                ensure_running()
+
+    @classmethod
+    def kill(cls) -> None:
+        """End the kernels that still run; whoever waits for one is told that it died."""
+        for kernel in list(cls.started):
+            if kernel.has_kernel:
+                kernel.provisioner.process.kill()
+
+    async def start_kernel(self, **options):
+        self.started.add(self)
+        self.provisioner = _ForkedKernel(parent=self, kernel_spec=self.kernel_spec) if self.forked else None
+        self.profile = TemporaryDirectory(ignore_cleanup_errors=True)
+        await super().start_kernel(env=self.variables | {"IPYTHONDIR": self.profile.name}, **options)
+
+
+class _ForkedKernel(LocalProvisioner):
+    async def launch_kernel(self, cmd, **options):
+        self.process = _Process(args=(cmd[cmd.index("-f") :], options["env"], os.getcwd()))  # noqa: PTH109
+        self.process.start()
+        return self.connection_info
+
+
+class _Process(ForkServerProcess):
+    """A forked kernel, with what jupyter_client asks of a process."""
+
+    stdin = stdout = stderr = None
+    wait = ForkServerProcess.join
+    poll = property(lambda self: lambda: self.exitcode)
+    send_signal = property(lambda self: lambda number: os.kill(self.pid, number))
+
+    def run(self):
+        from ipykernel.kernelapp import IPKernelApp
+
+        arguments, variables, sys.path[0] = self._args
+        os.setsid()  # Ctrl+C is for the report
+        os.environ |= variables
+        os.chdir(sys.path[0])
+        Thread(target=lambda: os._exit(parent_process().join() or 1), daemon=True).start()  # not to outlive the report
+        app = IPKernelApp.instance()
+        app.initialize(arguments)
+        app.start()

@@ -1,0 +1,113 @@
+"""Notebooks as HTML pages that need no network, as slides, and as handouts without solutions."""
+
+import re
+import shutil
+from html import escape
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+
+from alkit import ROOT
+from alkit.commands.report import NOTEBOOKS, ORIGINALS
+
+STYLE, SLIDES = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "slides.html"))
+ADDRESSES = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url")
+
+
+def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, before: str = "", after: str = "") -> str:
+    """Write a notebook as an HTML page and return its title; `before` and `after` are HTML around its cells."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            # Browsers show MathML without MathJax. A formula may go on in the next line, but not the next paragraph.
+            text = re.sub(r"(?s)\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), cell.source)
+            text = re.sub(r"\$(?!\s)((?:[^$\n]|\n(?!\s))+?)(?<!\s)\$(?!\d)", lambda found: convert(found[1]), text)
+            cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
+        for output in cell.get("outputs", []):
+            # nbconvert drops alt texts. A page cannot run widgets; the picture beside stands for them.
+            if picture := output.get("data", {}).get("image/png"):
+                alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
+                output.data = {"text/html": f'<img alt="{alt}" src="data:image/png;base64,{picture.strip()}">'}
+        if cell.cell_type == "code":  # a finished progress bar leaves blanks behind
+            cell.outputs = [output for output in cell.outputs if output.get("text", "text").strip()]
+    title = notebook.metadata.title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
+    notebook.metadata.pop("widgets", None)
+    options = dict.fromkeys(("exclude_input_prompt", "exclude_output_prompt", "exclude_anchor_links"), True)
+    exporter = HTMLExporter(exclude_input=not show_code, **options, **dict.fromkeys(ADDRESSES, ""))
+    html = exporter.from_notebook_node(notebook)[0].replace('<script src=""></script>', "")
+    html = html.replace("</head>", f"<style>{STYLE}</style></head>", 1).replace("<main>", f"{before}<main>", 1)
+    # A cell is not a control, so the tab key need not stop at each; but at a table, which the arrow keys scroll.
+    html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>")
+    html = html.replace("<table", '<div class="kit-table" role="group" aria-label="table" tabindex="0"><table')
+    page.write_text(html.replace("</main>", f"</main>{after}", 1), encoding="utf-8")
+    return title
+
+
+def navigation(paths: list[Path], path: Path) -> str:
+    """Links from a page to the contents, and to the pages before and after it."""
+    position = paths.index(path)
+    links = [("Contents", "index"), *((f"Back: {p.stem}", p.stem) for p in paths[:position][-1:])]
+    links += [(f"Next: {p.stem}", p.stem) for p in paths[position + 1 : position + 2]]
+    items = "".join(f'<a href="{stem}.html">{escape(text.replace("_", " "))}</a>' for text, stem in links)
+    return f'<nav class="kit-links" aria-label="notebooks">{items}</nav>'
+
+
+def write_index(titles: dict[str, str], output: Path) -> Path:
+    """Write and return the page on top of a report's pages, given the title of each: its chart, tables and files."""
+    from alkit.commands.publish import FILES, verdicts
+    from alkit.statistics import summary
+
+    table = summary(pd.read_csv(output / "results.csv")).reset_index()
+    table = table.rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
+    text = Path(__file__).with_name("index.md").read_text(encoding="utf-8").format(
+        means=table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="one seed", justify="left"),
+        verdicts=verdicts(pd.read_csv(output / "claims.csv")),
+        notebooks="\n".join(f"{n}. [{title}]({stem}.html)" for n, (stem, title) in enumerate(titles.items())),
+        files=", ".join(f"[{path.name}]({path.name})" for path in sorted(output.glob(FILES))),
+    )  # fmt: skip
+    render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html", True)
+    return output / "index.html"
+
+
+def handout(output: Path) -> Path:
+    """Write the notebooks without solutions and outputs, and what lies beside them, into a folder and return it.
+
+    Raises ValueError for the notebooks' own folder.
+    """
+    if output.resolve() == NOTEBOOKS.resolve():
+        raise ValueError(f"output is {output}, where the solutions would be lost; give another folder.")
+    others = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__", "reports")
+    shutil.copytree(NOTEBOOKS, output, ignore=others, dirs_exist_ok=True)
+    for path in NOTEBOOKS.glob(ORIGINALS):
+        notebook = nbformat.read(path, nbformat.NO_CONVERT)
+        notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
+        for cell in notebook.cells:
+            cell |= {"outputs": [], "execution_count": None} if cell.cell_type == "code" else {}
+        notebook.metadata.pop("widgets", None)
+        nbformat.write(notebook, output / path.name)
+    return output
+
+
+def slides(profile: str = "quick", output: Path | None = None, *, show_code: bool = True) -> Path:
+    """Write slides of the notebooks that the report with this profile executed, a page each, and return their folder.
+
+    Exercises and their solutions are left out. Raises FileNotFoundError if there is no such report yet.
+    """
+    report = ROOT / "reports" / Path(profile).stem
+    if not (executed := sorted((report / "notebooks").glob(ORIGINALS))):
+        raise FileNotFoundError(f"{report} has no report; run `alkit report --profile {profile}`.")
+    output = output or report / "slides"
+    output.mkdir(parents=True, exist_ok=True)
+    for path in executed:
+        notebook, cells = nbformat.read(path, nbformat.NO_CONVERT), []
+        for cell in notebook.cells:  # a heading of the second level begins a slide
+            parts = re.split(r"^(?=## )", cell.source, flags=re.MULTILINE) if cell.cell_type == "markdown" else []
+            cells += [nbformat.v4.new_markdown_cell(part) for part in parts if part.strip()] or [cell]
+        titles = [cell.source.split("\n")[0] for cell in cells]
+        if "## Exercises" in titles:
+            del cells[titles.index("## Exercises") : titles.index("## Recap")]
+        notebook.cells = [cell for cell in cells if "parameters" not in str(cell.metadata.get("tags"))]
+        render(notebook, output / path.with_suffix(".html").name, show_code, after=SLIDES)
+    return output

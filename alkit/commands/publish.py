@@ -1,0 +1,102 @@
+"""Put a report into the repository: its charts and tables, its verdicts, and its runs, made small enough for git."""
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import TruncatedSVD
+
+from alkit import ROOT, records
+from alkit.commands.report import PUBLISHED
+from alkit.profiles import PROFILES, load_study, write_profile
+from alkit.study import EXPERIMENTS, Study
+
+README = ROOT / "README.md"
+FILES = "*.[cps][snv][gv]"  # tables and charts
+OF_SEARCHES = {"search", "confirmed", "fidelity", "n_folds", "n_trials"}  # what a search adds to the config of a run
+VERDICTS = ("<!-- verdicts: written by `alkit report --publish` -->\n", "<!-- end of verdicts -->")
+
+
+def publish_report(study: Study, report: Path) -> None:
+    """Copy a report's charts and tables to figures/, its verdicts to README.md, and its runs to figures/records.
+
+    These are the runs and searches of the study, with any n_query, n_rounds and order, and its labels, but not its
+    images; the profile `replay` is written anew, with which notebooks read them.
+    """
+    shutil.rmtree(PUBLISHED, ignore_errors=True)
+    for path in sorted(records.folder().glob("*.json")):
+        done = records.read(path.stem, path.parent)
+        if done and _belongs(done["config"], study):
+            records.write(path.stem, _small(done, study), PUBLISHED)
+    labels = {f"y_{name}": getattr(study.dataset, name).labels.astype(np.uint16) for name in ("train", "test")}
+    names = {"name": study.dataset.name, "class_names": study.dataset.class_names, "shape": study.test.images.shape[1:]}
+    np.savez_compressed(PUBLISHED / "labels.npz", **labels, **names, known_as=study.dataset.fingerprint)
+    place = PUBLISHED.relative_to(ROOT).as_posix()
+    comment = f"The published runs on {study.dataset.name}, to be read. Written by `alkit report --publish`."
+    write_profile(PROFILES / "replay.yaml", replace(study, shipped=place), f"{place}/labels.npz", comment)
+    for path in report.glob(FILES):
+        shutil.copy(path, PUBLISHED.parent)
+    shown = verdicts(pd.read_csv(report / "claims.csv"))
+    text = re.sub(f"(?<={VERDICTS[0]}).*(?={VERDICTS[1]})", lambda _: shown, README.read_text("utf-8"), flags=re.DOTALL)
+    records.replace_file(README, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def verdicts(claims: pd.DataFrame) -> str:
+    """The claims as a table in Markdown: claim, the report's figure, ours with its interval, verdict; what it is of."""
+    lines = ["| claim of the report | in the report | ours (95 % interval) | verdict |", "|---|---|---|---|"]
+    for row in claims.itertuples():
+        ours = f"{row.ours:z.3f}" + (f" ({row.low:z.3f} to {row.high:z.3f})" if pd.notna(row.low) else "")
+        lines.append(f"| `{row.claim.replace(' ', '` ', 1)} | {row.report:.3f} | {ours} | {row.verdict} |")
+    return "\n".join([*lines, "", f"*Measured on {claims['run_on'].iloc[0]}.*", ""])
+
+
+def rename() -> Path:
+    """Give the published runs the names that they have with today's code, after an edit that changes no number."""
+    study = load_study("replay")
+    for path in sorted(PUBLISHED.glob("*.json")):
+        done = records.read(path.stem, PUBLISHED)
+        today = study.config(done["config"]["experiment"], done["config"]["seed"])
+        done["config"] |= {name: today[name] for name in ("code", "strategy") if name in done["config"]}
+        if (name := records.key(done["config"])) != path.stem:
+            records.write(name, done, PUBLISHED)
+            path.unlink()
+            path.with_suffix(".npz").unlink()
+    return PUBLISHED
+
+
+def _belongs(config: dict, study: Study) -> bool:
+    """Whether a record is of a run of the study, or of a search of its recipes."""
+    if config.get("experiment") not in EXPERIMENTS or config["seed"] not in study.seeds:
+        return False
+    sizes = {name: config[name] for name in ("n_query", "n_rounds", "order") if name in config}
+    own = replace(study, **sizes).config(config["experiment"], config["seed"])
+    return {name: value for name, value in config.items() if name not in OF_SEARCHES} == own
+
+
+def _small(done: dict, study: Study) -> dict:
+    """A result with the arrays that notebooks look at, in as many digits as they need."""
+    first, brief = done["config"]["seed"] == study.seeds[0], done["config"].keys() & {"n_rounds", "order"}
+    small = {name: value for name, value in done.items() if not name.startswith("weights.")}
+    if "picks" in small:
+        small["picks"] = small["picks"].astype(np.int32)
+    for name, digits in {"test_probabilities": 2, "pool_probabilities": 4}.items():
+        exact = small.pop(name, None)
+        if exact is not None and not brief:
+            # Of the first seed, notebooks rank the pool.
+            small[name] = exact if first and name == "pool_probabilities" else _rounded(exact, digits)
+    if first and "pool_probabilities" in small:
+        features = study.view(study.seeds[0]).features
+        vectors = TruncatedSVD(min(32, features.shape[1]), random_state=0).fit_transform(features)
+        small["pool_features"] = vectors.astype(np.float16)
+    return small
+
+
+def _rounded(probabilities: np.ndarray, digits: int) -> np.ndarray:
+    """Probabilities in float16, the largest of a row still the largest."""
+    rounded, top = probabilities.round(digits).astype(np.float16), probabilities.argmax(1)
+    (tied,) = np.nonzero(rounded.argmax(1) != top)
+    rounded[tied, top[tied]] = np.nextafter(rounded[tied].max(1), np.float16(2))
+    return rounded

@@ -1,0 +1,113 @@
+"""Do a study's runs, execute the notebooks with papermill, and render them as pages with an index page."""
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import chdir
+from pathlib import Path
+from types import SimpleNamespace
+
+import joblib
+
+from alkit import ROOT
+from alkit.commands.kernels import Kernels
+
+NOTEBOOKS, PUBLISHED = ROOT / "notebooks", ROOT / "figures" / "records"
+ORIGINALS = "[0-9][0-9]_*[a-z].ipynb"  # and not what JupyterLab calls 04_least_certainty-Copy1.ipynb
+AT_ONCE = 4  # notebooks, each of which may need a gigabyte
+
+
+class ReportError(RuntimeError):
+    """A notebook failed: the message names it, the cell and the error."""
+
+
+def report(
+    profile: str = "quick", *, output: Path | None = None, show_code: bool = True, publish: bool = False,
+    jobs: int | None = None, cluster: str | None = None, data: str | None = None, **changes,
+) -> Path:  # fmt: skip
+    """Do the six experiments, execute every notebook, and return the index page; runs done before are read.
+
+    output: a folder, reports/<profile> unless given. publish: `publish_report` too. jobs: how many runs and notebooks
+    at a time, one for each core unless given. cluster: as for `run_all`. data, changes: as for `load_study`.
+    All is checked before the first run. Raises ReportError if a notebook fails, or what these raise.
+    """
+    cores = joblib.cpu_count()
+    at_once = min(AT_ONCE, cores if jobs in (None, -1) else max(1, jobs))
+    # Another process imports what kernels need, while this one imports what itself needs: either takes seconds.
+    Kernels.prepare(max(1, cores // at_once))
+    sys.modules.setdefault("rfc3987_syntax", None)  # with it jsonschema would compile a grammar that nobody needs
+    from alkit import records
+    from alkit.commands import pages
+    from alkit.commands.publish import publish_report
+    from alkit.profiles import load_study
+    from alkit.runs import run_all
+    from alkit.search import check_folds
+    from alkit.training import choose_device
+
+    profile, data = (  # notebooks run in another folder
+        str(Path(text).resolve()) if text and Path(text).suffix and Path(text).is_file() else text
+        for text in (profile, data)
+    )
+    study = load_study(profile, data=data, **changes)
+    check_folds(study.labelled, 2)
+    output = Path(output or ROOT / "reports" / study.profile).resolve()
+    executed, paths, titles = output / "notebooks", sorted(NOTEBOOKS.glob(ORIGINALS)), {}
+    if publish and (study.shipped or records.folder().resolve().is_relative_to(PUBLISHED.resolve())):
+        raise ValueError(f"publish writes {PUBLISHED} anew; give a profile and ALKIT_RECORDS that do not read it.")
+    if executed == NOTEBOOKS.resolve():
+        raise ValueError(f"output is {output}, where the notebooks would be overwritten; give another folder.")
+    executed.mkdir(parents=True, exist_ok=True)
+    on_cpu = choose_device(study.device).type == "cpu"
+    run_all(study, jobs=-1 if jobs is None and on_cpu else jobs, cluster=cluster, say=print)
+
+    def page(path: Path) -> tuple[str, str]:
+        notebook = _execute(path, executed, {"profile": profile, "output": str(output), "data": data} | changes)
+        links = pages.navigation(paths, path)
+        return path.stem, pages.render(notebook, output / f"{path.stem}.html", show_code, before=links)
+
+    # Notebooks share their folder, for that of a process is common to its threads.
+    with chdir(NOTEBOOKS), ThreadPoolExecutor(at_once) as threads:
+        # The last ones take longest; begun last, they would leave the other threads idle.
+        waiting = [threads.submit(page, path) for path in reversed(paths)]
+        try:
+            for done in as_completed(waiting):
+                titles |= [done.result()]
+                print(f"[{len(titles)}/{len(paths)}] {done.result()[0]}.ipynb")
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            while any(notebook.running() for notebook in waiting):  # after an error, or Ctrl+C
+                Kernels.kill()
+                time.sleep(0.1)
+    if publish:
+        publish_report(study, output)
+    return pages.write_index(dict(sorted(titles.items())), output)
+
+
+def _execute(path: Path, folder: Path, parameters: dict):
+    """The notebook, executed into a folder with those of the parameters that it has."""
+    import nbformat
+    import papermill
+
+    def lines_of_bars(text: str) -> None:  # what else a notebook prints is shown in its page
+        for line in filter(lambda line: "%|" in line, text.split("\r")):
+            print(f"      {path.stem}: {line.strip()}")
+
+    papermill.log.logger.disabled = True  # it would speak of kernels that were ended because another failed
+    executed, own = folder / path.name, papermill.inspect_notebook(path)
+    try:
+        return papermill.execute_notebook(
+            path, executed, {name: value for name, value in parameters.items() if name in own and value is not None},
+            kernel_name="python3", kernel_manager_class=Kernels, extra_arguments=["--log-level=CRITICAL"],
+            start_timeout=600, progress_bar=False, coalesce_streams=True,
+            stdout_file=SimpleNamespace(write=lines_of_bars, flush=lambda: None),
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        index, source, problem, cause = error.cell_index, error.source, f"{error.ename}: {error.evalue}", error
+    except RuntimeError as error:  # nbclient's DeadKernelError, or a kernel that did not start
+        # Papermill marks every cell as completed then; the one that was running is the last with a start.
+        cells = nbformat.read(executed, nbformat.NO_CONVERT).cells
+        index = max((i for i, cell in enumerate(cells) if cell.metadata.papermill.start_time), default=0)
+        source, problem, cause = cells[index].source, f"{error}; was there memory left?", error
+    # One cell, that of the parameters, was injected before it, so the index counts the notebook's own cells from 1.
+    where = f"{path.name}, cell {index} ({source.strip().splitlines()[0]})"
+    raise ReportError(f"{where}: {problem}\nThe notebook as far as it ran: {executed}") from cause

@@ -1,0 +1,172 @@
+"""Where data sets come from: scikit-learn's digits, CIFAR-10, or four arrays in a file."""
+
+import math
+import os
+import socket
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from alkit import ROOT
+from alkit.data import Dataset, Images
+from alkit.records import replace_file
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+# Files that do not carry their own name and classes, recognised by their fingerprint.
+KNOWN_FILES = {"8ff9e219faad2372": ("CIFAR-10, JPEG re-encoded", CIFAR10_CLASSES)}
+LARGEST = 2**34  # bytes of an array that a file may unpack to: a small file can hold more zeros than any memory
+
+
+def data_folder() -> Path:
+    """Where downloads are kept: the environment variable ALKIT_DATA, or `data`, seen from the project's folder."""
+    return ROOT / os.environ.get("ALKIT_DATA", "data")
+
+
+def load(source: str) -> Dataset:
+    """Load "cifar10", "digits" or the path of an `.npz` file, seen from the working folder or the project's.
+
+    The file holds `x_train`, `y_train`, `x_test`, `y_test`: images (N, H, W) or (N, H, W, C) uint8, sides of 8 to 96
+    pixels and 1 or 3 channels, labels (N,) integer, numbered from 0, 2 to 1,000 classes; perhaps `class_names` and
+    `name`. A file that the kit published with its runs holds labels alone: CIFAR-10 in `data_folder()`, if it has the
+    same, or else grey squares, give the images. "cifar10" downloads once (170 MB, checksum verified) into
+    `data_folder()`; a `cifar-10-python.tar.gz` there is used instead, and the environment variable CIFAR10_URL names a
+    mirror: the checksum makes either safe.
+    Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
+    for content that cannot be used.
+    """
+    if source == "digits":
+        return _load_digits()
+    if source == "cifar10":
+        return _load_cifar10(data_folder())
+    path = next((path for path in (Path(source).expanduser(), ROOT / source) if path.is_file()), None)
+    if path is None or path.suffix.lower() != ".npz":
+        problem = "no such file" if path is None else "not an .npz file"
+        raise FileNotFoundError(
+            f'data is {source!r} ({problem}); give "cifar10", "digits" or the path of an .npz file.'
+        )
+    arrays = _arrays(path)
+    return _without_images(arrays) if "known_as" in arrays else _dataset(path, arrays)
+
+
+def _load_digits() -> Dataset:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    # 0..16 becomes 0..255. The bundled order goes by writer, so a split in order would test on unseen writers.
+    images = np.round(digits.images[..., None] * (255 / 16)).astype(np.uint8)
+    parts = train_test_split(images, digits.target, test_size=500, random_state=0, stratify=digits.target)
+    x_train, x_test, y_train, y_test = parts
+    return Dataset("scikit-learn digits", tuple("0123456789"), Images(x_train, y_train), Images(x_test, y_test))
+
+
+def _load_cifar10(folder: Path) -> Dataset:
+    path = folder / "cifar10.npz"
+    if not path.exists():
+        arrays = _download_cifar10(folder) | {"name": "CIFAR-10", "class_names": CIFAR10_CLASSES}
+        replace_file(path, lambda partial: np.savez(partial, **arrays))
+    return _dataset(path, _arrays(path))
+
+
+def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
+    """The four arrays, by torchvision, which verifies every checksum and uses an archive that is already there."""
+    from torchvision.datasets import CIFAR10
+
+    class Source(CIFAR10):
+        url = os.environ.get("CIFAR10_URL", CIFAR10.url)
+
+    archive, patience = folder / CIFAR10.filename, socket.getdefaulttimeout()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        socket.setdefaulttimeout(60)  # of a server that says nothing
+        # In a folder of its own, for another process may download at the same time.
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            if archive.is_file():
+                os.link(archive, Path(own, archive.name))
+            train, test = Source(own, train=True, download=True), Source(own, train=False)
+            Path(own, archive.name).replace(archive)
+    except Exception as error:  # whatever a network, a server or a disk can do
+        remedy = f"try again, set CIFAR10_URL to a mirror, or put {archive.name} into {folder}"
+        raise ConnectionError(f"CIFAR-10 could not be had from {Source.url} ({error}); {remedy}.") from error
+    finally:
+        socket.setdefaulttimeout(patience)
+    return {"x_train": train.data, "y_train": train.targets, "x_test": test.data, "y_test": test.targets}
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of a file, whose headers are looked at before anything is unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    version = np.lib.format.read_magic(file)
+                    read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
+                    shape, _, kind = read(file)
+                if kind.hasobject:
+                    raise ValueError(f"{name[:-4]} is an array of Python objects; save it with .astype(str)")
+                if (size := math.prod(shape) * kind.itemsize) > LARGEST:
+                    raise ValueError(f"{name[:-4]} would take {size / 2**30:,.0f} GiB, {LARGEST >> 30} at most")
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except Exception as error:  # a damaged archive fails in many ways
+        raise ValueError(f"{path} cannot be read: {error}.") from error
+
+
+def _dataset(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
+    if missing := [key for key in ARRAYS if key not in arrays]:
+        raise ValueError(f"{path} lacks {', '.join(missing)}; it has to hold {', '.join(ARRAYS)}.")
+    if unknown := sorted(set(arrays) - {*ARRAYS, "class_names", "name"}):
+        print(f"{path.name}: {', '.join(unknown)} not used; {', '.join(ARRAYS)}, class_names and name are.")
+    train, test = (_check_part(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test"))
+    if train.images.shape[1:] != test.images.shape[1:]:
+        shapes = f"{train.images.shape[1:]} for training and {test.images.shape[1:]} for the test"
+        raise ValueError(f"{path} has images of shape {shapes}; both have to be the same.")
+    n_classes = int(train.labels.max()) + 1
+    for part, labels in (("training", train.labels), ("test", test.labels)):
+        present = np.unique(labels)
+        if n_classes < 2 or not np.array_equal(present, np.arange(n_classes)):
+            problem = f"{len(present)} classes up to {present[-1]} among its {part} labels"
+            accepted = "2 to 1,000 classes numbered from 0, each with training and test images"
+            raise ValueError(f"{path} has {problem}; {accepted}, are accepted.")
+    unnamed = Dataset(path.stem, tuple(map(str, range(n_classes))), train, test)
+    name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
+    class_names = tuple(np.atleast_1d(arrays.get("class_names", class_names)).astype(str).tolist())
+    if not len(class_names) == len(set(class_names)) == n_classes:
+        problem = f"{len(set(class_names))} different class_names for {n_classes} classes"
+        raise ValueError(f"{path} has {problem}; give one for each.")
+    return Dataset(str(arrays.get("name", name)), class_names, train, test)
+
+
+def _without_images(arrays: dict[str, np.ndarray]) -> Dataset:
+    """The data set of published runs, with the pictures of CIFAR-10 if these are here and their labels are the same."""
+    cached = data_folder() / "cifar10.npz"
+    original, parts = _dataset(cached, _arrays(cached)) if cached.is_file() else None, {}
+    for part in ("train", "test"):
+        labels, found = arrays[f"y_{part}"].astype(np.int64), getattr(original, part, None)
+        same = found is not None and np.array_equal(found.labels, labels)
+        grey = np.broadcast_to(np.uint8(128), (len(labels), *arrays["shape"]))
+        parts[part] = Images(found.images if same else grey, labels)
+    pictures = "pictures of the original" if parts["train"].images.strides[0] else "grey squares for pictures"
+    name, class_names = f"{arrays['name']} ({pictures})", tuple(map(str, arrays["class_names"]))
+    return Dataset(name, class_names, **parts, known_as=str(arrays["known_as"]))
+
+
+def _check_part(path: Path, part: str, images: np.ndarray, labels: np.ndarray) -> Images:
+    """Return the part as (N, H, W, C) uint8 and int64, or say what is wrong with it."""
+    shape = images.shape if images.ndim == 4 else (*images.shape, 1)
+    if images.dtype != np.uint8 or len(shape) != 4:
+        problem = f"x_{part} of type {images.dtype} and shape {images.shape}; uint8 of (N, H, W) or (N, H, W, C) is"
+    elif not (8 <= shape[1] <= 96 and 8 <= shape[2] <= 96 and shape[3] in (1, 3)):
+        problem = f"x_{part} of shape {images.shape}; sides of 8 to 96 pixels and 1 or 3 channels are"
+    elif labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        problem = f"y_{part} of type {labels.dtype} and shape {labels.shape}; integers of shape (N,) are"
+    elif len(labels) != len(images) or len(labels) == 0:
+        problem = f"{len(images)} images but {len(labels)} labels in {part}; one label for each image is"
+    elif labels.min() < 0 or labels.max() >= 1000:
+        problem = f"labels from {labels.min()} to {labels.max()} in y_{part}; class numbers of 0 to 999 are"
+    else:
+        return Images(images.reshape(shape), labels.astype(np.int64))
+    raise ValueError(f"{path} has {problem} accepted.")

@@ -1,0 +1,139 @@
+"""Finished work on disk: what was computed once under a configuration is read the next time."""
+
+import ast
+import hashlib
+import inspect
+import io
+import json
+import os
+import tempfile
+import textwrap
+import tokenize
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from alkit import ROOT
+
+NUMBERS = ("augmentation", "network", "optimizer", "training")  # modules of which every line may change a number
+LAYOUT = {tokenize.NEWLINE: "\n", tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.ENDMARKER: ""}
+
+
+def folder() -> Path:
+    """Where records are kept: the environment variable ALKIT_RECORDS, or `records`, seen from the project's folder."""
+    return ROOT / os.environ.get("ALKIT_RECORDS", "records")
+
+
+def once(config: dict, compute: Callable[[], dict], shipped: Path | None = None) -> dict:
+    """What `compute` gives for this configuration, a dict of arrays and what JSON holds: read if there, otherwise kept.
+
+    Looked up in `shipped`, a folder that is never written, then in `folder()`. Raises OSError where nothing can be
+    kept, before anything is computed.
+    """
+    done = next(filter(None, (read(key(config), place) for place in (shipped, folder()) if place)), None)
+    if done is None:
+        check()
+        done = compute()
+        write(key(config), done | {"config": config}, folder())
+    return done
+
+
+def exists(config: dict, shipped: Path | None = None) -> bool:
+    """Whether `once` would find this configuration, unless its files are damaged."""
+    return any((place / f"{key(config)}.json").is_file() for place in (shipped, folder()) if place)
+
+
+def key(config: dict) -> str:
+    """Name a result by everything that can change it: 20 hexadecimal digits of a SHA-256 of the JSON."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def write(name: str, result: dict, place: Path) -> None:
+    """Keep a result. The JSON file comes last, so that a stop at any moment leaves either all of it or nothing."""
+    arrays = {key: value for key, value in result.items() if isinstance(value, np.ndarray)}
+    record = json.dumps({key: value for key, value in result.items() if key not in arrays}, indent=1)
+    place.mkdir(parents=True, exist_ok=True)
+    replace_file(place / f"{name}.npz", lambda path: np.savez_compressed(path, **arrays))
+    replace_file(place / f"{name}.json", lambda path: path.write_text(record, encoding="utf-8"))
+
+
+def read(name: str, place: Path) -> dict | None:
+    """Return a result, or None if it is not there or cannot be read, so that it is computed again."""
+    try:
+        record = json.loads((place / f"{name}.json").read_text(encoding="utf-8"))
+        with np.load(place / f"{name}.npz", allow_pickle=False) as arrays:
+            return record | dict(arrays)
+    except Exception:  # absent, or damaged in one of the many ways a file can be
+        return None
+
+
+def check() -> None:
+    """Raise OSError where nothing can be kept, before a training is lost to that."""
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder()):
+            pass
+    except OSError as error:
+        problem = f"{folder()} cannot be written ({error.strerror})"
+        raise OSError(f"{problem}; set the environment variable ALKIT_RECORDS to a folder of yours.") from error
+
+
+def replace_file(path: Path, write_to: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name of the same suffix, then give it its own: it is never half there."""
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write_to(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@cache
+def digest_of_numbers() -> str:
+    """A digest of the code that makes numbers; an edit of a comment, a docstring or the layout does not change it."""
+    return _digest([Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in NUMBERS])
+
+
+def digest_of(*functions: Callable) -> str:
+    """A digest of the code of functions, of what they name in their own module, and of what they enclose.
+
+    Raises ValueError for what is no function made with def, and for one whose text cannot be read.
+    """
+    texts, waiting, seen = [], list(functions), []
+    for value in functions:
+        if not inspect.isfunction(value) or value.__name__ == "<lambda>":
+            raise ValueError(f"{value!r} has no text of its own; write a function with def.")
+    while waiting:
+        value = waiting.pop()
+        if inspect.isfunction(value) and value.__module__ == functions[0].__module__ and value not in seen:
+            seen.append(value)
+            try:
+                texts.append(textwrap.dedent(inspect.getsource(value)))
+                named = {node.id for node in ast.walk(ast.parse(texts[-1])) if isinstance(node, ast.Name)}
+            except (OSError, SyntaxError) as error:
+                raise ValueError(f"{value!r} has no text that can be read; write a function with def.") from error
+            waiting += [value.__globals__[name] for name in sorted(named & value.__globals__.keys())]
+            waiting += [cell.cell_contents for cell in value.__closure__ or ()]
+            waiting += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        elif isinstance(value, int | float | str | tuple | list | dict):
+            texts.append(f"({value!r})")  # a text alone would be a docstring
+        elif isinstance(value, np.ndarray):
+            texts.append(f"({hashlib.sha256(value.tobytes()).hexdigest()!r})")
+    return _digest(texts)
+
+
+def _digest(texts: list[str]) -> str:
+    """16 hexadecimal digits of a SHA-256 of programs without comments, docstrings and layout, on every Python alike."""
+    digest = hashlib.sha256()
+    for text in texts:
+        line = []
+        for kind, word, *_ in tokenize.generate_tokens(io.StringIO(text).readline):
+            if kind in LAYOUT:
+                if [kind for kind, _ in line] != [tokenize.STRING]:  # a text alone on its line is a docstring
+                    digest.update("".join([*(word for _, word in line), LAYOUT[kind]]).encode())
+                line = []
+            elif kind not in (tokenize.COMMENT, tokenize.NL):
+                line.append((kind, word.replace(" ", "")))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,104 @@
+"""The report of the profile quick, made once, after a kill: whatever looks at it is here, for one worker to do it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from itertools import product
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from conftest import loaded_from_elsewhere
+
+from alkit import ROOT, plots
+from alkit.profiles import load_study
+from alkit.study import EXPERIMENTS
+
+COLUMNS = "experiment seed n_train f1 accuracy seconds dataset fingerprint device precision profile versions".split()
+
+
+@pytest.fixture(scope="module")
+def quick_report(tmp_path_factory):
+    """The report of the profile quick, made once: killed after three runs, and then again to its end."""
+    folder = tmp_path_factory.mktemp("a folder with spaces")
+    store = folder / "records"
+    command = [sys.executable, "-m", "alkit", "report", "--output", str(folder / "report")]
+    options = {
+        "cwd": folder,
+        "env": os.environ | {"ALKIT_RECORDS": str(store)},
+        "text": True,
+        "stdout": subprocess.PIPE,
+    }
+    if os.name != "nt":
+        killed = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL, **options)
+        while killed.poll() is None and len(list(store.glob("*.json"))) < 3:
+            time.sleep(0.05)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.communicate()
+    before = {path: path.stat().st_mtime_ns for path in store.glob("*.json")}
+    done = subprocess.run(command, stderr=subprocess.STDOUT, **options)
+    assert done.returncode == 0, done.stdout
+    return SimpleNamespace(folder=folder / "report", store=store, printed=done.stdout, before=before)
+
+
+def test_the_report_has_a_page_a_notebook_and_shows_progress(quick_report):
+    stems = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    index = (quick_report.folder / "index.html").read_text(encoding="utf-8")
+    for stem in stems:
+        assert f"/{len(stems)}] {stem}.ipynb" in quick_report.printed
+        assert f'href="{stem}.html"' in index
+        page = (quick_report.folder / f"{stem}.html").read_text(encoding="utf-8")
+        assert "Next:" in page or "Back:" in page
+        assert "%|" not in page, "a progress bar is left in the page"
+    assert re.search(r"^\d+ runs to do, \d+ at a time\.$", quick_report.printed, re.MULTILINE)
+    assert re.search(r"^The first took \d+ s; about \d+ min to go\.$", quick_report.printed, re.MULTILINE)
+    assert re.search(r"^      08_how_sure: search, original_label: .*%\|", quick_report.printed, re.MULTILINE)
+    assert '<img alt="Bar chart of the mean macro F1' in index
+    assert "beats random</td>" in index
+    assert '<ol start="0">' in index  # numbered as the notebooks are
+    assert [path.name for path in quick_report.folder.glob("*.csv") if f'href="{path.name}"' not in index] == []
+
+
+def test_results_have_a_row_a_run_and_the_chart_is_the_same_again(quick_report, tmp_path, monkeypatch):
+    table = pd.read_csv(quick_report.folder / "results.csv")
+    assert set(table.columns) >= set(COLUMNS)
+    assert sorted(map(tuple, table[["experiment", "seed"]].values)) == sorted(product(EXPERIMENTS, range(5)))
+    means = table.groupby("experiment")["f1"].mean()
+    strategies = means.drop(["original_label", "full_training_set"])
+    assert means["original_label"] < strategies.min()
+    assert strategies.max() < means["full_training_set"]
+    monkeypatch.setenv("ALKIT_RECORDS", str(quick_report.store))
+    again = load_study("quick").results()
+    again.to_csv(tmp_path / "results.csv", index=False)
+    plots.show(chart := plots.comparison(again))  # as in the notebook, for that lays it out
+    plots.save(chart, tmp_path / "comparison")
+    for name in ("results.csv", "comparison.svg", "comparison.png"):
+        assert (quick_report.folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_pages_load_nothing_from_a_network_and_formulas_need_no_script(quick_report):
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in quick_report.folder.glob("*.html")}
+    for name, text in pages.items():
+        assert loaded_from_elsewhere(text) == [], name
+        described = [re.search('alt="([^"]*)"', picture)[1] for picture in re.findall(r"<img\b[^>]*>", text)]
+        assert all(len(alt) > 30 for alt in described), name
+        assert not any("No description" in alt for alt in described), name
+        assert text.count("<table") == text.count('<div class="kit-table" role="group"'), "a table cannot be scrolled"
+        prose = re.sub(r"<(pre|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+        assert "$" not in prose, f"{name} shows a formula as it is typed"
+    assert "<math" in pages["06_entropy"]
+    # A notebook of charts without pictures would be a report that failed.
+    assert all(re.search(r"<img\b[^>]*data:image/png", text) for name, text in pages.items() if name != "index")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_a_killed_report_resumes_and_ends_as_if_it_had_not_been(quick_report, monkeypatch):
+    assert 3 <= len(quick_report.before) < 30
+    now = {path: path.stat().st_mtime_ns for path in quick_report.before}
+    assert now == quick_report.before, "finished runs were repeated"
+    ended = pd.read_csv(quick_report.folder / "results.csv").query("seed == 0").drop(columns=["seconds", "day"])
+    uninterrupted = load_study("quick", seeds=1).results().drop(columns=["seconds", "day"])
+    assert ended.equals(uninterrupted)
