@@ -23,6 +23,11 @@ CELLS = count()
 TINY = Path(__file__).with_name("tiny.yaml")
 
 
+def pytest_collection_modifyitems(items):
+    # The report takes longest; begun last, it would leave the other worker idle.
+    items.sort(key=lambda item: item.path.name != "test_quick_report.py")
+
+
 @pytest.fixture(autouse=True)
 def records(tmp_path, monkeypatch):
     folder = tmp_path / "records"
