@@ -3,7 +3,7 @@
 import io
 import time
 import warnings
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import fields, replace
 
 import numpy as np
@@ -75,7 +75,8 @@ def search(
                 # Alone, a proposal follows from the finished trials and the seed, whatever was interrupted before; of
                 # processes that share a storage, each needs its own.
                 tuner.sampler = _sampler(selection, None if storage else [seed, len(done), 0, 0])
-                tuner.optimize(objective, n_trials=1, catch=FloatingPointError)
+                with suppress(optuna.exceptions.UpdateFinishedTrialError):  # two took the given recipe; one was first
+                    tuner.optimize(objective, n_trials=1, catch=FloatingPointError)  # a training that diverged
                 done = _finished(tuner)
                 bar.update(len(done) - bar.n)
         # In the order of their ends: processes that share a storage may finish more than asked for, and read the same.
