@@ -14,6 +14,7 @@ from alkit.data import Dataset, Images
 from alkit.records import replace_file
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+PUBLISHED = {"y_train", "y_test", "shape", "name", "class_names", "known_as"}
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Files that do not carry their own name and classes, recognised by their fingerprint.
 KNOWN_FILES = {"8ff9e219faad2372": ("CIFAR-10, JPEG re-encoded", CIFAR10_CLASSES)}
@@ -48,7 +49,7 @@ def load(source: str) -> Dataset:
             f'data is {source!r} ({problem}); give "cifar10", "digits" or the path of an .npz file.'
         )
     arrays = _arrays(path)
-    return _without_images(arrays) if "known_as" in arrays else _dataset(path, arrays)
+    return _without_images(arrays) if arrays.keys() == PUBLISHED else _dataset(path, arrays)
 
 
 def _load_digits() -> Dataset:
@@ -133,7 +134,7 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
             raise ValueError(f"{path} has {problem}; {accepted}, are accepted.")
     unnamed = Dataset(path.stem, tuple(map(str, range(n_classes))), train, test)
     name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
-    class_names = tuple(np.atleast_1d(arrays.get("class_names", class_names)).astype(str).tolist())
+    class_names = tuple(np.ravel(arrays.get("class_names", class_names)).astype(str).tolist())
     if not len(class_names) == len(set(class_names)) == n_classes:
         problem = f"{len(set(class_names))} different class_names for {n_classes} classes"
         raise ValueError(f"{path} has {problem}; give one for each.")

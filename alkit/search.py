@@ -3,7 +3,7 @@
 import io
 import time
 import warnings
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import fields, replace
 
 import numpy as np
@@ -67,16 +67,13 @@ def search(
     def compute() -> dict:
         tuner = _tuner(f"{experiment} {records.key(what)}", storage)
         done, own = _finished(tuner), {name: getattr(recipe, name) for name in ranges}
-        waiting = tuner.get_trials(states=(TrialState.WAITING,))
-        if selection == "validation" and not waiting and own not in [trial.params for trial in done]:
-            tuner.enqueue_trial(own)
         with progress_bar(study.n_trials, f"search, {experiment}", unit="trial", initial=len(done)) as bar:
             while len(done) < study.n_trials:
                 # Alone, a proposal follows from the finished trials and the seed, whatever was interrupted before; of
                 # processes that share a storage, each needs its own.
-                tuner.sampler = _sampler(selection, None if storage else [seed, len(done), 0, 0])
-                with suppress(optuna.exceptions.UpdateFinishedTrialError):  # two took the given recipe; one was first
-                    tuner.optimize(objective, n_trials=1, catch=FloatingPointError)  # a training that diverged
+                given = {} if own in [trial.params for trial in done] else own
+                tuner.sampler = _sampler(selection, None if storage else [seed, len(done), 0, 0], given)
+                tuner.optimize(objective, n_trials=1, catch=FloatingPointError)  # a training that diverged
                 done = _finished(tuner)
                 bar.update(len(done) - bar.n)
         # In the order of their ends: processes that share a storage may finish more than asked for, and read the same.
@@ -182,11 +179,14 @@ def _finished(tuner: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state != TrialState.FAIL or "diverged" in trial.user_attrs]
 
 
-def _sampler(selection: str, seed: list[int] | None) -> optuna.samplers.BaseSampler:
+def _sampler(selection: str, seed: list[int] | None, given: dict) -> optuna.samplers.BaseSampler:
+    """What proposes a recipe: that which is given, if any is. In Optuna's queue two processes might both take it."""
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
     if selection == "test":
         return optuna.samplers.RandomSampler(number)
-    return optuna.samplers.TPESampler(seed=number, n_startup_trials=5, multivariate=True, constant_liar=seed is None)
+    tpe = optuna.samplers.TPESampler(seed=number, n_startup_trials=5, multivariate=True, constant_liar=seed is None)
+    with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+        return optuna.samplers.PartialFixedSampler(given, tpe)
 
 
 def _row(trial: FrozenTrial) -> dict:

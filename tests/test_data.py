@@ -6,6 +6,7 @@ import os
 import pickle
 import tarfile
 import threading
+import tracemalloc
 import warnings
 import zipfile
 from collections import Counter
@@ -117,6 +118,7 @@ def test_a_path_is_looked_up_here_then_at_home_in_the_project(tmp_path, monkeypa
 
 IMAGES = arrays()["x_train"]
 REJECTED = {
+    "published, but incomplete": ({"x_train": None, "known_as": "0123"}, ["x_train"]),
     "two keys missing": ({"y_train": None, "x_test": None}, ["y_train, x_test"]),
     "float images": ({"x_train": IMAGES / 255}, ["x_train", "float64"]),
     "signed images": ({"x_test": np.zeros((3, 8, 8), np.int64)}, ["x_test", "int64"]),
@@ -144,6 +146,7 @@ REJECTED = {
     "a class only in training": ({"y_test": np.array([0, 0, 1])}, ["up to 1", "test"]),
     "too few class names": ({"class_names": np.array(["ant", "bee"])}, ["2 different class_names", "3 classes"]),
     "a class name twice": ({"class_names": np.array(["ant", "bee", "ant"])}, ["2 different class_names"]),
+    "a table of class names": ({"class_names": np.array([["ant", "bee"]] * 2)}, ["2 different class_names"]),
     "one class name": ({"class_names": np.array("ant")}, ["class_names"]),
     "object images": ({"x_train": np.array([*IMAGES, None], object)}, ["x_train", ".astype(str)"]),
     "object class names": ({"class_names": np.array(["ant", "bee", "cat"], object)}, ["class_names", ".astype(str)"]),
@@ -172,6 +175,18 @@ def test_a_small_file_that_claims_to_be_larger_than_any_memory_is_refused(path, 
     with pytest.raises(ValueError, match=r"x_train would take .* GiB, 16 at most") as refusal:
         load(str(path))
     assert str(path) in str(refusal.value)
+
+
+def test_zeros_that_would_fill_the_memory_are_refused_before_they_are_unpacked(path, monkeypatch):
+    monkeypatch.setattr(loading, "LARGEST", 2**20)
+    np.savez_compressed(path, **arrays(x_train=np.zeros((2**19, 8, 8), np.uint8)))
+    assert path.stat().st_size < 2**16
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="x_train would take"):
+        load(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_an_array_that_is_shorter_than_its_header_says_is_refused(path):

@@ -183,16 +183,29 @@ def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no process can be forked safely")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def at_once(*searches):
+    """The exit codes of processes that each search, by arguments of `trials_of`."""
+    forked = multiprocessing.get_context("fork")
+    processes = [forked.Process(target=trials_of, args=given, kwargs=options) for *given, options in searches]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def forks(test):
+    """Of a test that forks this process."""
+    test = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")(test)
+    return pytest.mark.skipif(sys.platform != "linux", reason="no process can be forked safely")(test)
+
+
+@forks
 def test_a_killed_search_ends_as_if_it_had_not_been(brief, whole, monkeypatch):
     for n_fits in (12, 8):
         with monkeypatch.context() as patch:
             patch.setattr(module, "fit", after(n_fits, killed))
-            process = multiprocessing.get_context("fork").Process(target=trials_of, args=(brief, "original_label", 7))
-            process.start()
-            process.join()
-            assert process.exitcode == -signal.SIGKILL
+            assert at_once((brief, "original_label", 7, {})) == [-signal.SIGKILL]
     same(trials_of(brief, "original_label", 7), whole)
 
 
@@ -209,38 +222,49 @@ def test_a_search_reads_the_trials_of_others_that_share_its_storage_in_the_order
     assert trials_of(study, "original_label", 2, storage=url)["validation_f1"].iloc[-1] == 0.7
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="no process can be forked safely")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_given_recipe_does_not_wait_where_two_processes_might_both_take_it(brief, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(optuna.Study, "optimize", lambda *_, **__: interrupted())
+        trials_of(brief, "original_label", 1, storage=url)
+    (name,) = optuna.get_all_study_names(url)
+    assert optuna.load_study(study_name=name, storage=url).trials == []
+    trials = trials_of(brief, "original_label", 1, storage=url)
+    assert best(trials, Recipe(epochs=1, width=8, flip=False)) == brief.recipes["original_label"]
+
+
+@forks
+def test_two_searches_that_begin_at_once_on_an_empty_folder_do_not_stop_each_other(brief, whole, records):
+    assert not records.exists()
+    assert at_once(*((brief, "original_label", 2, {"seed": seed}) for seed in (0, 1))) == [0, 0]
+    assert len(list(records.glob("*.json"))) == 2
+    same(trials_of(brief, "original_label", 2), whole[:2])
+
+
+@forks
 def test_two_processes_share_one_database_and_its_trials(brief, tmp_path):
     url = f"sqlite:///{tmp_path / 'shared.db'}"
-    forked = multiprocessing.get_context("fork")
-    searching = {"target": trials_of, "args": (brief, "original_label", 8), "kwargs": {"storage": url}}
-    processes = [forked.Process(**searching) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert at_once(*[(brief, "original_label", 8, {"storage": url})] * 2) == [0, 0]
     trials = trials_of(brief, "original_label", 8, storage=url)
     assert len(trials) == 8
     # Only the given recipe, which each begins with, may have been tried twice.
     assert trials["learning_rate"].nunique() >= 7
 
 
-def test_another_selection_a_storage_that_is_none_and_folds_without_images_are_refused(brief):
+def test_another_selection_and_folds_without_images_are_refused(brief):
     with pytest.raises(ValueError, match="selection is 'best'"):
         search(brief, "original_label", selection="best")
     with pytest.raises(ValueError, match="50 folds"):
         search(brief, "original_label", n_folds=50)
 
 
-def test_a_storage_that_cannot_be_used_is_named(brief, records, monkeypatch):
+def test_a_storage_that_cannot_be_used_is_named_and_the_own_with_what_it_holds(brief, records, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     with pytest.raises(ValueError, match="foo cannot be used"):
         search(brief, "original_label", storage="foo")
     records.mkdir(exist_ok=True)
     (records / "search.db").write_text("no database")
-    with pytest.raises(ValueError, match=r"search\.db cannot be used") as refusal:
+    with pytest.raises(ValueError, match=r"search\.db cannot be used.* trials of unfinished searches") as refusal:
         search(brief, "original_label")
     assert not {"delete", "remove"} & set(str(refusal.value).lower().split())
 
