@@ -83,3 +83,10 @@ def reveal(pool: Images, picks: np.ndarray) -> Images:
 def class_counts(part: Images, n_classes: int) -> np.ndarray:
     """How many images of each class a part holds: (n_classes,) int64."""
     return np.bincount(part.labels, minlength=n_classes)
+
+
+def check_folds(labelled: Images, n_folds: int) -> None:
+    """Raise ValueError where no class has as many labelled images as there are folds to validate with."""
+    if (most := class_counts(labelled, 1).max()) < n_folds:
+        problem = f"n_labelled is {len(labelled)}: no class has more than {most} labelled images"
+        raise ValueError(f"{problem}, but {n_folds} folds need one each; raise n_labelled.")

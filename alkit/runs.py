@@ -45,9 +45,10 @@ def run_all(
     n_gpus = 0 if cluster else torch.cuda.device_count()
     with progress_bar(len(works), "runs", unit="run") as bar, _on(cluster, jobs, study) as parallel:
         for wave in waves:
-            calls = []
+            asked, calls = {seed for name, seed in wave if is_strategy(name)}, []
+            asked = {seed: study.run("original_label", seed) for seed in asked}  # once, for all that share a base model
             for number, run in enumerate(wave):
-                base = study.run("original_label", run[1]) if is_strategy(run[0]) else None
+                base = asked[run[1]] if is_strategy(run[0]) else None
                 device = f"cuda:{number % n_gpus}" if n_gpus > 1 and study.device in ("auto", "cuda") else ""
                 calls.append(delayed(_quietly)(number, study, *run, base, device))
             for number, done in parallel(calls):

@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold
 
 from alkit import records
-from alkit.data import Images, class_counts
+from alkit.data import Images, check_folds
 from alkit.recipe import Recipe
 from alkit.study import Study, is_strategy
 from alkit.training import fit, predict_proba, progress_bar
@@ -120,8 +120,8 @@ def validate(
     predicted, done = np.empty_like(labelled.labels), np.empty(0, np.int64)
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         # A class with fewer images than folds is in some of them only, which does no harm.
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(labelled.labels, labelled.labels)
-        folds = list(folds)
+        folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        folds = list(folds.split(labelled.labels, labelled.labels))
     for number, (others, held_out) in enumerate(folds, 1):
         predicted[held_out] = _predict(labelled[others] + added, labelled[held_out], recipe, seed, device)
         done = np.concatenate([done, held_out])
@@ -139,13 +139,6 @@ def training_images(study: Study, experiment: str, seed: int) -> tuple[Images, I
         return study.labelled, study.pool
     picks = study.run(experiment, seed)["picks"] if is_strategy(experiment) else np.empty(0, np.int64)
     return study.labelled, study.pool[picks]
-
-
-def check_folds(labelled: Images, n_folds: int) -> None:
-    """Raise ValueError where no class has as many labelled images as there are folds to validate with."""
-    if (most := class_counts(labelled, 1).max()) < n_folds:
-        problem = f"n_labelled is {len(labelled)}: no class has more than {most} labelled images"
-        raise ValueError(f"{problem}, but {n_folds} folds need one each; raise n_labelled.")
 
 
 def _predict(train: Images, images: Images, recipe: Recipe, seed: int, device: str) -> np.ndarray:
@@ -169,8 +162,9 @@ def _tuner(name: str, storage: str | None) -> optuna.Study:
         except Exception as error:  # whatever a database and its driver raise
             problem = str(error).split("\n")[0]
             time.sleep(0.2 * second)
-    advice = "it holds only trials of unfinished searches, so it may be moved away"
-    advice = "give the URL of a database, such as sqlite:///trials.db" if storage else advice
+    advice = "give the URL of a database, such as sqlite:///trials.db"
+    if not storage:
+        advice = "it holds only trials of unfinished searches, so it may be moved away"
     raise ValueError(f"{storage or own} cannot be used ({problem}); {advice}.")
 
 

@@ -199,11 +199,11 @@ def _fit_and_score(study: Study, experiment: Experiment, seed: int, train: Image
 
 def _view(study: Study, model: Callable, probabilities: np.ndarray, picks: np.ndarray) -> Pool:
     """What a model, given by a function, says of the images of the pool that are not picked yet, and sees in them."""
-    left, known = np.setdiff1d(np.arange(len(study.pool)), picks), study.labelled + study.pool[picks]
+    left = np.setdiff1d(np.arange(len(study.pool)), picks)
     return Pool(
         probabilities[left],
         lambda: predict_features(model(), study.pool[left].images),
-        lambda: predict_features(model(), known.images),
+        lambda: predict_features(model(), (study.labelled + study.pool[picks]).images),
     )
 
 

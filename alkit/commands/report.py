@@ -39,9 +39,9 @@ def report(
     from alkit import records
     from alkit.commands import pages
     from alkit.commands.publish import publish_report
+    from alkit.data import check_folds
     from alkit.profiles import load_study
     from alkit.runs import run_all
-    from alkit.search import check_folds
     from alkit.training import choose_device
 
     profile, data = (  # notebooks run in another folder
