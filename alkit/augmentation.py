@@ -16,39 +16,31 @@ def augmented_batches(
     that they are the same on every device, and travel once an epoch.
     """
     n, height, width, _ = images.shape
-    draws = torch.stack(
-        [
-            torch.randperm(n, generator=generator),
-            *torch.randint(-recipe.shift, recipe.shift + 1, (2, n), generator=generator),
-            torch.randint(0, 2, (n,), generator=generator) * recipe.flip,
-            torch.randint(0, height, (n,), generator=generator),
-            torch.randint(0, width, (n,), generator=generator),
-        ]
-    )
+    ranges = (-recipe.shift, recipe.shift + 1), (-recipe.shift, recipe.shift + 1), (0, 2), (0, height), (0, width)
+    order = torch.randperm(n, generator=generator)
+    draws = torch.stack([order, *(torch.randint(*each, (n,), generator=generator) for each in ranges)])
     colours = recipe.colour * (2 * torch.rand(3, n, generator=generator) - 1)
     draws, colours = send(draws, images.device), send(colours, images.device)
-    for (order, down, right, flip, row, column), colour in zip(
-        (part.unbind() for part in draws.tensor_split(n_batches, 1)), colours.tensor_split(n_batches, 1), strict=True
-    ):
+    batches = zip(draws.tensor_split(n_batches, 1), colours.tensor_split(n_batches, 1), strict=True)
+    for (order, down, right, flip, row, column), colour in batches:
         rows, columns = _mirrored(height, down), _mirrored(width, right)
-        columns = torch.where(flip[:, None].bool(), columns.flip(1), columns)
+        columns = torch.where(flip[:, None].bool() & recipe.flip, columns.flip(1), columns)
         batch = images[order[:, None, None], rows[:, :, None], columns[:, None, :]]
         if recipe.colour:
-            batch = _recoloured(batch.float(), *colour[..., None, None, None])
+            batch = _recoloured(batch.float(), colour[..., None, None, None])
         if recipe.cutout:
             hidden = _near(row, height, recipe.cutout)[:, :, None] & _near(column, width, recipe.cutout)[:, None, :]
             batch = batch.masked_fill(hidden[..., None], 128)
         yield batch.permute(0, 3, 1, 2), labels[order]
 
 
-def _recoloured(
-    images: torch.Tensor, brightness: torch.Tensor, contrast: torch.Tensor, saturation: torch.Tensor
-) -> torch.Tensor:
-    """Images (B, H, W, C) float32 with changes of -1 to 1, each (B, 1, 1, 1); 0 for all three changes nothing.
+def _recoloured(images: torch.Tensor, changes: torch.Tensor) -> torch.Tensor:
+    """Images (B, H, W, C) float32 with changes (3, B, 1, 1, 1) of -1 to 1; 0 changes nothing.
 
     Saturation moves each pixel from its grey, at twice the strength: half of it makes an image grey or doubles its
     colours. Contrast moves it from the mean of its image; brightness adds up to 128.
     """
+    brightness, contrast, saturation = changes
     grey, mean = images.mean(3, keepdim=True), images.mean((1, 2, 3), keepdim=True)
     images = grey + (1 + 2 * saturation) * (images - grey)
     return (mean + (1 + contrast) * (images - mean) + 128 * brightness).clamp(0, 255)

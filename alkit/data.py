@@ -67,10 +67,8 @@ def split(dataset: Dataset, n_labelled: int, order: int = 0) -> Split:
     train = train[np.random.default_rng(order).permutation(len(train)) if order else slice(None)]
     missing = np.setdiff1d(np.arange(len(dataset.class_names)), train.labels[:n_labelled])
     if len(missing):
-        names = ", ".join(dataset.class_names[i] for i in missing[:5])
-        problem = (
-            f"The first {n_labelled} training images of {dataset.name} have none of {len(missing)} classes ({names})"
-        )
+        names = f"{len(missing)} classes ({', '.join(dataset.class_names[i] for i in missing[:5])})"
+        problem = f"The first {n_labelled} training images of {dataset.name} have none of {names}"
         raise ValueError(f"{problem}; raise n_labelled or shuffle the training images.")
     return Split(train[:n_labelled], train[n_labelled:], dataset.test)
 
@@ -80,13 +78,8 @@ def reveal(pool: Images, picks: np.ndarray) -> Images:
     return pool[picks]
 
 
-def class_counts(part: Images, n_classes: int) -> np.ndarray:
-    """How many images of each class a part holds: (n_classes,) int64."""
-    return np.bincount(part.labels, minlength=n_classes)
-
-
 def check_folds(labelled: Images, n_folds: int) -> None:
     """Raise ValueError where no class has as many labelled images as there are folds to validate with."""
-    if (most := class_counts(labelled, 1).max()) < n_folds:
+    if (most := np.bincount(labelled.labels).max()) < n_folds:
         problem = f"n_labelled is {len(labelled)}: no class has more than {most} labelled images"
         raise ValueError(f"{problem}, but {n_folds} folds need one each; raise n_labelled.")

@@ -44,10 +44,8 @@ def load(source: str) -> Dataset:
         return _load_cifar10(data_folder())
     path = next((path for path in (Path(source).expanduser(), ROOT / source) if path.is_file()), None)
     if path is None or path.suffix.lower() != ".npz":
-        problem = "no such file" if path is None else "not an .npz file"
-        raise FileNotFoundError(
-            f'data is {source!r} ({problem}); give "cifar10", "digits" or the path of an .npz file.'
-        )
+        problem = f"data is {source!r} ({'no such file' if path is None else 'not an .npz file'})"
+        raise FileNotFoundError(f'{problem}; give "cifar10", "digits" or the path of an .npz file.')
     arrays = _arrays(path)
     return _without_images(arrays) if arrays.keys() == PUBLISHED else _dataset(path, arrays)
 

@@ -85,14 +85,10 @@ def profile_path(profile: str) -> Path:
 
 def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
     """Write a study as a profile, named like its file, with a comment on top; `data` is what `load` takes."""
-    values = {
-        name: getattr(study, name) for name in ("n_labelled", "n_query", "device", "n_trials", "fidelity", "shipped")
-    }
-    values |= {
-        "seeds": list(study.seeds),
-        "recipes": {name: recipe.changes() for name, recipe in study.recipes.items()},
-    }
-    values = {"profile": path.stem, "data": data} | values
+    names = ("n_labelled", "n_query", "device", "n_trials", "fidelity", "shipped")
+    values = {"profile": path.stem, "data": data} | {name: getattr(study, name) for name in names}
+    values["seeds"] = list(study.seeds)
+    values["recipes"] = {name: recipe.changes() for name, recipe in study.recipes.items()}
     text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))
@@ -100,28 +96,23 @@ def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
 
 def _recipes(*given: dict[str, dict]) -> dict[str, Recipe]:
     """The recipe of each experiment; what is given later counts."""
-    if not all(
-        isinstance(recipes, dict) and all(isinstance(each, dict) for each in recipes.values()) for recipes in given
-    ):
-        raise TypeError(f'recipes is {given[-1]!r}; give a mapping such as {{"default": {{"epochs": 10}}}}.')
+    for recipes in given:
+        if not isinstance(recipes, dict) or not all(isinstance(each, dict) for each in recipes.values()):
+            raise TypeError(f'recipes is {recipes!r}; give a mapping such as {{"default": {{"epochs": 10}}}}.')
     known, kinds = [field.name for field in fields(Recipe)], ["default", *EXPERIMENTS]
     unknown = {kind for recipes in given for kind in recipes} - set(kinds)
     unknown |= {name for recipes in given for recipe in recipes.values() for name in recipe} - set(known)
     if unknown:
         accepted = f"{', '.join(kinds)}, each with some of {', '.join(known)}"
         raise ValueError(f"recipes name {sorted(map(str, unknown))}; give {accepted}.")
-    made = {}
-    for experiment in EXPERIMENTS:
-        layers = [recipes.get(kind, {}) for recipes in given for kind in ("default", experiment)]
-        made[experiment] = Recipe(**{name: value for layer in layers for name, value in layer.items()})
-    return made
+    layers = {each: [recipes.get(kind, {}) for recipes in given for kind in ("default", each)] for each in EXPERIMENTS}
+    return {each: Recipe(**{name: own[name] for own in layers[each] for name in own}) for each in EXPERIMENTS}
 
 
 def _unknown_parameters(profile: dict) -> set[str]:
     """What papermill injected unlike the profile and without a place in the parameters cell; papermill only warns."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    cells = shell.user_ns.get("In", []) if shell else []
-    unknown = set()
+    cells, unknown = shell.user_ns.get("In", []) if shell else [], set()
     for declared, injected in pairwise(cells):
         if injected.startswith("# Parameters\n"):
             names = [set(compile(cell, "cell", "exec").co_names) for cell in (injected, declared)]

@@ -17,7 +17,7 @@ import numpy as np
 
 from alkit import ROOT
 
-NUMBERS = ("augmentation", "network", "optimizer", "training")  # modules of which every line may change a number
+NUMBERS = ("augmentation", "network", "training")  # modules of which every line may change a number
 LAYOUT = {tokenize.NEWLINE: "\n", tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.ENDMARKER: ""}
 
 
@@ -26,13 +26,13 @@ def folder() -> Path:
     return ROOT / os.environ.get("ALKIT_RECORDS", "records")
 
 
-def once(config: dict, compute: Callable[[], dict], shipped: Path | None = None) -> dict:
+def once(config: dict, compute: Callable[[], dict], shipped: str = "") -> dict:
     """What `compute` gives for this configuration, a dict of arrays and what JSON holds: read if there, otherwise kept.
 
-    Looked up in `shipped`, a folder that is never written, then in `folder()`. Raises OSError where nothing can be
-    kept, before anything is computed.
+    Looked up in the folder `shipped`, seen from the project's, which is never written, then in `folder()`. Raises
+    OSError where nothing can be kept, before anything is computed.
     """
-    done = next(filter(None, (read(key(config), place) for place in (shipped, folder()) if place)), None)
+    done = next(filter(None, (read(key(config), place) for place in (ROOT / (shipped or folder()), folder()))), None)
     if done is None:
         check()
         done = compute()
@@ -40,9 +40,9 @@ def once(config: dict, compute: Callable[[], dict], shipped: Path | None = None)
     return done
 
 
-def exists(config: dict, shipped: Path | None = None) -> bool:
+def exists(config: dict, shipped: str = "") -> bool:
     """Whether `once` would find this configuration, unless its files are damaged."""
-    return any((place / f"{key(config)}.json").is_file() for place in (shipped, folder()) if place)
+    return any((place / f"{key(config)}.json").is_file() for place in (ROOT / (shipped or folder()), folder()))
 
 
 def key(config: dict) -> str:
@@ -102,9 +102,8 @@ def digest_of(*functions: Callable) -> str:
     Raises ValueError for what is no function made with def, and for one whose text cannot be read.
     """
     texts, waiting, seen = [], list(functions), []
-    for value in functions:
-        if not inspect.isfunction(value) or value.__name__ == "<lambda>":
-            raise ValueError(f"{value!r} has no text of its own; write a function with def.")
+    if other := [each for each in functions if not inspect.isfunction(each) or each.__name__ == "<lambda>"]:
+        raise ValueError(f"{other[0]!r} has no text of its own; write a function with def.")
     while waiting:
         value = waiting.pop()
         if inspect.isfunction(value) and value.__module__ == functions[0].__module__ and value not in seen:

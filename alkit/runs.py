@@ -32,8 +32,8 @@ def run_all(
     if jobs == 0:
         raise ValueError("jobs is 0; give at least 1, or -1 for one each core.")
     wanted = [(name, seed) for name in experiments for seed in study.seeds]
-    bases = [("original_label", seed) for name, seed in wanted if is_strategy(name) or name == "original_label"]
     # What others wait for comes first; then the longest, which would leave the other processes idle.
+    bases = [("original_label", seed) for name, seed in wanted if name != "full_training_set"]
     rest = sorted((run for run in wanted if run[0] != "original_label"), key=lambda run: run[0] != "full_training_set")
     waves = [[run for run in dict.fromkeys(wave) if not study.is_done(*run)] for wave in (bases, rest)]
     works = {run: _work(study, run[0]) for wave in waves for run in wave}
@@ -45,12 +45,13 @@ def run_all(
     n_gpus = 0 if cluster else torch.cuda.device_count()
     with progress_bar(len(works), "runs", unit="run") as bar, _on(cluster, jobs, study) as parallel:
         for wave in waves:
-            asked, calls = {seed for name, seed in wave if is_strategy(name)}, []
-            asked = {seed: study.run("original_label", seed) for seed in asked}  # once, for all that share a base model
-            for number, run in enumerate(wave):
-                base = asked[run[1]] if is_strategy(run[0]) else None
+            # Read once for all strategies that share a base model; nothing is where none is queried.
+            asked = {seed: study.run("original_label", seed) for seed in {s for name, s in wave if is_strategy(name)}}
+            calls = []
+            for number, (name, seed) in enumerate(wave):
                 device = f"cuda:{number % n_gpus}" if n_gpus > 1 and study.device in ("auto", "cuda") else ""
-                calls.append(delayed(_quietly)(number, study, *run, base, device))
+                base = asked[seed] if is_strategy(name) else None
+                calls.append(delayed(_quietly)(number, study, name, seed, base, device))
             for number, done in parallel(calls):
                 run = wave[number]
                 study.once(study.config(*run), lambda done=done: done)
@@ -80,11 +81,9 @@ def _work(study: Study, experiment: Experiment) -> float:
 
 def _jobs(study: Study, work: float) -> int:
     """How many runs at a time serve: one for each GPU, or each core where the work is worth the start of processes."""
-    if study.dataset.known_as:  # nothing can be trained
-        return 1
     if choose_device(study.device).type != "cpu":
         return max(1, torch.cuda.device_count())
-    return joblib.cpu_count() if work > WORTH else 1
+    return joblib.cpu_count() if work > WORTH and not study.dataset.known_as else 1
 
 
 @contextmanager

@@ -33,10 +33,10 @@ def search(
     `seconds`, and what was tried, from which `best` makes a recipe. Each trial trains for the share `study.fidelity` of
     its epochs. Without `storage`, a search that was stopped ends as if it had not been.
     selection: "validation" begins with the experiment's own recipe, proposes others by a tree-structured Parzen
-    estimator of validation F1 and never looks at the test set. "test" draws recipes at random and scores each by both:
-    it is there to measure what choosing on the test set adds. n_folds: into how many parts the labelled images are
-    split, each of which validates once; 5 for original_label and 2 for the others, whose added images only ever train.
-    storage: a database URL that Optuna takes, which several processes may share; a file among the records unless given.
+    estimator of validation F1 and never looks at the test set. "test" draws recipes at random and scores each by both,
+    to measure what choosing on the test set adds. n_folds: parts of the labelled images, each of which validates once;
+    5 for original_label, 2 for others, whose added images only ever train. storage: a database URL that Optuna takes,
+    which several processes may share; a file among the records unless given.
     Raises ValueError for another selection, a storage that cannot be used, and more folds than images of any class.
     """
     if selection not in ("validation", "test"):
@@ -56,7 +56,7 @@ def search(
             f1 = validate(*parts, tried, n_folds, seed, study.device, judged)
             trial.set_user_attr("validation_f1", f1)
             if selection == "test":
-                predicted = _predict(sum(parts[1:], parts[0]), study.test, tried, seed, study.device)
+                predicted = _predict(parts[0] + parts[1], study.test, tried, seed, study.device)
                 f1 = float(f1_score(study.test.labels, predicted, average="macro"))
                 trial.set_user_attr("test_f1", f1)
         except FloatingPointError:
@@ -104,8 +104,8 @@ def space(recipe: Recipe, image_shape: tuple[int, int, int]) -> dict[str, BaseDi
     ranges = {"batch_size": (16, 512), "learning_rate": (0.02, 0.5), "shift": (0, side // 8), "cutout": (0, side // 2)}
     distributions = {}
     for name, (low, high) in (ranges | {"colour": (0.0, 1.0)}).items():
-        own, logarithmic = getattr(recipe, name), name in ("batch_size", "learning_rate")
-        distributions[name] = kinds[type(low)](min(low, own), max(high, own), log=logarithmic)
+        own, kind = getattr(recipe, name), kinds[type(low)]
+        distributions[name] = kind(min(low, own), max(high, own), log=name in ("batch_size", "learning_rate"))
     return distributions
 
 
@@ -155,16 +155,14 @@ def _tuner(name: str, storage: str | None) -> optuna.Study:
     options = {"engine_kwargs": {"connect_args": {"timeout": 60}}} if url.startswith("sqlite") else {}
     for second in range(5):  # of processes that make the same tables at once, all but one fail
         try:
-            kept, pruner = optuna.storages.RDBStorage(url, **options), optuna.pruners.MedianPruner()
-            return optuna.create_study(
-                storage=kept, study_name=name, pruner=pruner, direction="maximize", load_if_exists=True
-            )
+            given = {"study_name": name, "direction": "maximize", "load_if_exists": True}
+            given |= {"storage": optuna.storages.RDBStorage(url, **options), "pruner": optuna.pruners.MedianPruner()}
+            return optuna.create_study(**given)
         except Exception as error:  # whatever a database and its driver raise
             problem = str(error).split("\n")[0]
             time.sleep(0.2 * second)
-    advice = "give the URL of a database, such as sqlite:///trials.db"
-    if not storage:
-        advice = "it holds only trials of unfinished searches, so it may be moved away"
+    moved = "it holds only trials of unfinished searches, so it may be moved away"
+    advice = "give the URL of a database, such as sqlite:///trials.db" if storage else moved
     raise ValueError(f"{storage or own} cannot be used ({problem}); {advice}.")
 
 

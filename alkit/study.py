@@ -13,16 +13,14 @@ import pandas as pd
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 
-from alkit import ROOT, __version__, records
-from alkit.data import Dataset, Images, Split, class_counts, reveal, split
+from alkit import __version__, records
+from alkit.data import Dataset, Images, Split, reveal, split
 from alkit.recipe import Recipe, check_fields
 from alkit.samplers import SAMPLERS, SCORES, Pool, highest, sample
 from alkit.training import choose_device, choose_precision, fit, network_of, predict_features, predict_proba, weights_of
 
 EXPERIMENTS = ("original_label", *SAMPLERS, "full_training_set")
-COLUMNS = (
-    "experiment seed n_train f1 accuracy seconds dataset fingerprint device precision profile versions day".split()
-)
+COLUMNS = "experiment seed n_train f1 accuracy seconds dataset fingerprint device precision profile versions day"
 Experiment = str | Callable  # one of EXPERIMENTS, or a strategy of your own
 
 
@@ -54,12 +52,9 @@ class Study:
     def __post_init__(self):
         check_fields(self, above_zero=("n_labelled", "n_query", "n_rounds", "n_trials", "fidelity"))
         whole = all(type(seed) is int and 0 <= seed < 2**32 for seed in self.seeds)
+        distinct = 0 < len(set(self.seeds)) == len(self.seeds)
         for name, right, accepted in (
-            (
-                "seeds",
-                whole and 0 < len(set(self.seeds)) == len(self.seeds),
-                "distinct whole numbers from 0 to 2**32 - 1",
-            ),
+            ("seeds", whole and distinct, "distinct whole numbers from 0 to 2**32 - 1"),
             ("fidelity", self.fidelity <= 1, "a number above 0 to 1"),
             ("n_rounds", self.n_query % self.n_rounds == 0, f"a number that divides n_query, {self.n_query}"),
             ("n_query", self.n_query <= len(self.pool), f"1 to {len(self.pool)}, for that many images are in the pool"),
@@ -112,7 +107,7 @@ class Study:
             done = self.run(experiment, seed) | {"profile": self.profile, "dataset": self.dataset.name}
             rows += [done | point for point in done["curve"]] if every_round and "curve" in done else [done]
         # A run that was kept before a column was added has nothing there.
-        return pd.DataFrame([{name: row.get(name) for name in COLUMNS} for row in rows])
+        return pd.DataFrame([{name: row.get(name) for name in COLUMNS.split()} for row in rows])
 
     def view(self, seed: int, base: dict | None = None) -> Pool:
         """What strategies see in their first round: the pool by the base model with this seed; `base` as for `run`."""
@@ -125,25 +120,25 @@ class Study:
 
     def once(self, config: dict, compute: Callable[[], dict]) -> dict:
         """`records.once`, which looks among the runs first that are shipped with the study."""
-        return records.once(config, compute, ROOT / self.shipped if self.shipped else None)
+        return records.once(config, compute, self.shipped)
 
     def is_done(self, experiment: Experiment, seed: int) -> bool:
         """Whether a run was done before."""
-        return records.exists(self.config(experiment, seed), ROOT / self.shipped if self.shipped else None)
+        return records.exists(self.config(experiment, seed), self.shipped)
 
     def config(self, experiment: Experiment, seed: int) -> dict:
         """Everything that can change the numbers of a run, and nothing that cannot: what its record is known by."""
         name = name_of(experiment)
         config = {"code": records.digest_of_numbers(), "data": self.dataset.fingerprint, "experiment": name}
         config |= {"seed": seed, "recipe": self.recipe(experiment).changes()}
+        defaults = {"device": "auto", "order": 0}
         if name != "full_training_set":
             config["n_labelled"] = self.n_labelled
         if is_strategy(experiment):
             formula = (SCORES[name], highest) if name in SCORES else (SAMPLERS.get(name, experiment),)
             config |= {"n_query": self.n_query, "strategy": records.digest_of(*formula)}
-            config["base"] = self.recipe("original_label").changes()
+            config["base"], defaults["n_rounds"] = self.recipe("original_label").changes(), 1
         # Only what differs from the default, so that a new field changes no name.
-        defaults = {"device": "auto", "order": 0} | ({"n_rounds": 1} if is_strategy(experiment) else {})
         return config | {name: getattr(self, name) for name, value in defaults.items() if getattr(self, name) != value}
 
     def __getstate__(self) -> dict:
@@ -160,7 +155,7 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
     if dataset.known_as:
         problem = f"{name_of(experiment)} with seed {seed} is not among the published runs of {dataset.name}"
         raise ValueError(f"{problem}, and stand-ins for images train nothing; give a profile that trains, as cifar10.")
-    picks, curve, result = np.empty(0, np.int64), [], {}
+    picks, curve, extra, n_classes = np.empty(0, np.int64), [], {}, len(dataset.class_names)
     if is_strategy(experiment):
         view = study.view(seed, base)
         for number in range(1, study.n_rounds + 1):
@@ -172,18 +167,19 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
             curve.append({name: scores[name] for name in ("n_train", "f1", "accuracy")})
             if number < study.n_rounds:
                 view = _view(study, lambda model=model: model, predict_proba(model, study.pool.images), picks)
-        result |= {"picks": picks, "curve": curve}
+        extra = {"picks": picks, "curve": curve}
     else:
         train = study.labelled if experiment == "original_label" else dataset.train
         model, scores = _fit_and_score(study, experiment, seed, train, place)
     if experiment == "original_label":
-        result |= {"pool_probabilities": predict_proba(model, study.pool.images)} | weights_of(model)
-    result["picks_per_class"] = class_counts(study.pool[picks], len(dataset.class_names)).tolist()
-    result |= {"experiment": name_of(experiment), "seed": seed, "seconds": round(time.perf_counter() - start, 2)}
-    result |= {"dataset": dataset.name, "fingerprint": dataset.fingerprint, "threads": model.n_threads}
-    result["device"] = f"cuda ({torch.cuda.get_device_name(place)})" if place.type == "cuda" else place.type
-    result |= {"precision": choose_precision(place), "versions": versions(), "day": date.today().isoformat()}
-    return result | scores
+        extra = {"pool_probabilities": predict_proba(model, study.pool.images)} | weights_of(model)
+    device = f"cuda ({torch.cuda.get_device_name(place)})" if place.type == "cuda" else place.type
+    return scores | extra | {
+        "picks_per_class": np.bincount(study.pool.labels[picks], minlength=n_classes).tolist(),
+        "experiment": name_of(experiment), "seed": seed, "seconds": round(time.perf_counter() - start, 2),
+        "dataset": dataset.name, "fingerprint": dataset.fingerprint, "threads": model.n_threads, "device": device,
+        "precision": choose_precision(place), "versions": versions(), "day": date.today().isoformat(),
+    }  # fmt: skip
 
 
 def _fit_and_score(study: Study, experiment: Experiment, seed: int, train: Images, device: torch.device) -> tuple:

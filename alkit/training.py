@@ -3,19 +3,17 @@
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 
 import joblib
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
 from alkit.augmentation import augmented_batches, send
 from alkit.data import Images
-from alkit.network import Network
-from alkit.optimizer import Muon
+from alkit.network import Muon, Network
 from alkit.recipe import Recipe
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -58,7 +56,8 @@ def fit(
     The images stay on the device as uint8 and are augmented there; nothing waits for the device before an epoch ends.
     Convolutions learn by Muon, all else by SGD; the rates rise for a fifth of the steps, then fall to 0. Same seed,
     model of processor or GPU, precision, number of threads and versions: the same network to the bit. `n_classes` is
-    the largest label + 1 unless given; `precision` that of `choose_precision`; `progress` the text before the bar.
+    the largest label + 1 unless given; `precision` that of `choose_precision`, in which the network will predict too;
+    `progress` the text before the bar.
     Raises ValueError for images and labels that do not belong together.
     """
     images, labels = part.images, part.labels
@@ -67,30 +66,27 @@ def fit(
         raise ValueError(f"{problem}; give at least two uint8 images of shape (N, H, W, C) and as many labels.")
     device = choose_device(device) if isinstance(device, str) else device
     precision, generator = precision or choose_precision(device), torch.Generator().manual_seed(seed)
-    n_batches = -(-len(images) // recipe.batch_size)
-    n_steps = recipe.epochs * n_batches
+    mixed = torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
+    n_steps = recipe.epochs * (n_batches := -(-len(images) // recipe.batch_size))
     work = min(recipe.batch_size, len(images)) * math.prod(images.shape[1:3]) * recipe.width**2
     bar = progress_bar(n_steps, progress)
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed)
         model = model.to(device, memory_format=torch.channels_last)
-        model.n_threads = torch.get_num_threads()
+        model.precision, model.n_threads = precision, torch.get_num_threads()
         images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
         # Small gradients would vanish in fp16. Muon looks at directions only; for SGD the rate takes the factor back.
         loss_scale = 1024 if precision == "fp16" else 1
-        optimizers = _optimizers(model, recipe.learning_rate, recipe.learning_rate / 2 / loss_scale)
-        schedules = [
-            torch.optim.lr_scheduler.LambdaLR(
-                optimizer, lambda step: min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)
-            )
-            for optimizer in optimizers
-        ]
-        loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-        model.train()
+        peak, matrices = recipe.learning_rate, model.convolutions()
+        others = [w for w in model.parameters() if w.requires_grad and not any(w is matrix for matrix in matrices)]
+        others = torch.optim.SGD(others, peak / 2 / loss_scale, momentum=0.85, nesterov=True)
+        optimizers = [Muon(matrices, peak), others]
+        rate = lambda step: min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)  # noqa: E731
+        schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, rate) for optimizer in optimizers]
         for _ in range(recipe.epochs):
             for batch, targets in augmented_batches(images, labels, n_batches, recipe, generator):
-                with _mixed(device, precision):
-                    loss = loss_function(model(batch), targets)
+                with mixed:
+                    loss = functional.cross_entropy(model(batch), targets, label_smoothing=recipe.label_smoothing)
                 model.zero_grad(set_to_none=True)
                 (loss_scale * loss).backward()
                 for each in (*optimizers, *schedules):
@@ -100,9 +96,7 @@ def fit(
     return model.eval()
 
 
-def predict_proba(
-    model: Network, images: np.ndarray, *, flip: bool = False, shift: int = 0, precision: str | None = None
-) -> np.ndarray:
+def predict_proba(model: Network, images: np.ndarray, *, flip: bool = False, shift: int = 0) -> np.ndarray:
     """Return the class probabilities (N, n_classes) float32 of images (N, H, W, C) uint8; each row sums to 1.
 
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
@@ -111,7 +105,7 @@ def predict_proba(
     Raises FloatingPointError if the model gives anything but finite numbers.
     """
     # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
-    probabilities = _predict(model, images, lambda seen: model.classifier(seen).softmax(1), flip, shift, precision)
+    probabilities = _predict(model, images, lambda seen: model.classifier(seen).softmax(1), flip, shift)
     if not np.isfinite(probabilities).all():
         raise FloatingPointError("The network predicts NaN: its training diverged; lower recipe.learning_rate.")
     return probabilities
@@ -119,7 +113,7 @@ def predict_proba(
 
 def predict_features(model: Network, images: np.ndarray) -> np.ndarray:
     """Return what the last layer sees of images (N, H, W, C) uint8 as they are, (N, D) float32."""
-    return _predict(model, images, lambda features: features, False, 0, None)
+    return _predict(model, images, lambda features: features)
 
 
 def weights_of(model: Network) -> dict[str, np.ndarray]:
@@ -140,11 +134,10 @@ def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int
     return model.to(choose_device(device), memory_format=torch.channels_last).eval()
 
 
-def _predict(
-    model: Network, images: np.ndarray, output: Callable, flip: bool, shift: int, precision: str | None
-) -> np.ndarray:
+def _predict(model: Network, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:
     device, n_pixels, outputs = model.classifier.weight.device, math.prod(images.shape[1:3]), []
-    precision = precision or choose_precision(device)
+    precision = model.precision or choose_precision(device)
+    mixed = torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
     # What a processor's caches hold, 125 images of 32x32, goes a fifth faster than 500; a GPU wants many at a time.
     batch_size = max(1, 128_000 // n_pixels) if device.type == "cpu" else 500
     # Images as small as digits are predicted as they are trained, by one thread.
@@ -152,7 +145,7 @@ def _predict(
     with threads_for(work), torch.inference_mode(), bar:
         for start in range(0, max(1, len(images)), batch_size):
             batch = send(torch.tensor(images[start : start + batch_size]), device).permute(0, 3, 1, 2)
-            with _mixed(device, precision):
+            with mixed:
                 # The last layer is linear: the mean of the features gives the mean of the logits.
                 features = sum(weight * model.features(view).float() for weight, view in _views(batch, flip, shift))
             outputs.append(output(features))
@@ -179,18 +172,6 @@ def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> N
     some = images[:: max(-(-len(images) // 2000), -(-images.size // (2000 * 32 * 32 * 3)))]
     model.whiten(torch.tensor(some).permute(0, 3, 1, 2))
     return model
-
-
-def _optimizers(model: Network, of_matrices: float, of_others: float) -> list[torch.optim.Optimizer]:
-    """Muon for the convolutions and SGD for all else, with their learning rates."""
-    convolutions = model.convolutions()
-    matrices = set(map(id, convolutions))
-    others = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in matrices]
-    return [Muon(convolutions, of_matrices), torch.optim.SGD(others, of_others, momentum=0.85, nesterov=True)]
-
-
-def _mixed(device: torch.device, precision: str) -> AbstractContextManager:
-    return nullcontext() if precision == "fp32" else torch.autocast(device.type, PRECISIONS[precision])
 
 
 @contextmanager

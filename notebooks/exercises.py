@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 from checks import array, exercise, number, result_of, sampler
+from compare import holm, paired_differences, seeds_needed
 from scipy import stats
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
@@ -13,7 +14,6 @@ from sklearn.metrics import accuracy_score, f1_score
 from alkit import samplers
 from alkit.data import Images
 from alkit.samplers import SAMPLERS, Pool
-from alkit.statistics import holm, paired_differences, seeds_needed
 from alkit.study import Study
 
 

@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2 as transforms
 
-from alkit import ROOT, plots, training
+from alkit import ROOT, training
 from alkit.augmentation import augmented_batches
 from alkit.profiles import load_study
 from alkit.samplers import SCORES, Pool, sample
@@ -137,11 +137,11 @@ def speed(study, dataset):
         PlainLoop(resnet18(), device),
         PlainLoop(training._new_network(few.images, 10, recipe.width, 0), device),
     )
-    model = kit(precision)
+    model, plain = kit(precision), kit("fp32")
     ways = {
         "plain loop, ResNet-18, fp32": (lambda: plain.train(few, 1), lambda: plain.predict(few_pool), len(few)),
         "plain loop, the kit's network, fp32": (lambda: same.train(few, 1), lambda: same.predict(few_pool), len(few)),
-        "the kit, fp32": (lambda: kit("fp32"), lambda: predict_proba(model, pool.images, precision="fp32"), 0),
+        "the kit, fp32": (lambda: kit("fp32"), lambda: predict_proba(plain, pool.images), 0),
     }
     if precision != "fp32":
         ways[f"the kit, {precision}"] = (lambda: kit(precision), lambda: predict_proba(model, pool.images), 0)
@@ -351,6 +351,9 @@ def cost(study, dataset, folder):
         axes.set_xticks(table["n_train"], [f"{n // 1000}k" for n in table["n_train"]])
         axes.minorticks_off()
     figure.suptitle(f"{dataset.name}; {table['device'].iloc[0]}, {table['precision'].iloc[0]}", fontsize=9)
+    sys.path.append(str(ROOT / "notebooks"))
+    import plots
+
     plots.save(figure, folder / "cost")
     table.to_csv(folder / "cost.csv", index=False)
     print(f"Picture and table: {folder / 'cost'}.svg, .png, .csv")

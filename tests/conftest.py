@@ -11,7 +11,7 @@ from types import SimpleNamespace
 # Two tests run at a time, each on one thread; torch reads this when it is imported. Processes that joblib starts take
 # the second from the number of cores where it is not set, and their torch takes it over the first.
 os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-sys.path.append(str(Path(__file__).parents[1] / "notebooks"))  # exercises, checks and browser
+sys.path.append(str(Path(__file__).parents[1] / "notebooks"))  # what lies beside the notebooks
 
 import numpy as np
 import pytest

@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from compare import holm
 from conftest import in_a_cell
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
@@ -17,7 +18,6 @@ from sklearn.metrics import f1_score
 from test_notebooks import PATHS
 
 from alkit.samplers import Pool
-from alkit.statistics import holm
 from alkit.study import EXPERIMENTS, Study
 
 NAMES = ("bird", "cat", "dog")

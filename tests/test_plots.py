@@ -7,13 +7,13 @@ from base64 import b64decode
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import plots
 import pytest
+from compare import paired_differences, run_on, summary
 from matplotlib import font_manager
 
-from alkit import plots
 from alkit.data import Images
 from alkit.samplers import SCORES
-from alkit.statistics import paired_differences, run_on, summary
 
 
 @pytest.fixture(autouse=True)

@@ -72,7 +72,7 @@ def published(tmp_path_factory):
 def replay(published, monkeypatch):
     """The study in the project that it was published in, with nothing but that."""
     monkeypatch.chdir(published.folder)
-    for module in ("alkit.study", "alkit.loading"):
+    for module in ("alkit.records", "alkit.loading"):
         monkeypatch.setattr(f"{module}.ROOT", published.folder)
     return load_study(str(published.folder / "replay.yaml"))
 
@@ -149,7 +149,7 @@ def test_published_runs_are_found_again_after_an_edit_that_changed_no_number(pub
     shutil.copytree(published.folder / "figures", tmp_path / "figures")
     shutil.copy(published.folder / "replay.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for module in ("alkit.study", "alkit.loading"):
+    for module in ("alkit.records", "alkit.loading"):
         monkeypatch.setattr(f"{module}.ROOT", tmp_path)
     monkeypatch.setattr("alkit.profiles.PROFILES", tmp_path)
     monkeypatch.setattr(publish, "PUBLISHED", tmp_path / "figures" / "records")
@@ -169,7 +169,7 @@ def test_published_runs_are_found_again_after_an_edit_that_changed_no_number(pub
 
 def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr("alkit.commands.report.NOTEBOOKS", tmp_path)
+    monkeypatch.setattr("alkit.commands.pages.NOTEBOOKS", tmp_path)
     monkeypatch.setattr("alkit.commands.pages.write_index", lambda titles, output: output)
     monkeypatch.setattr("alkit.runs.run_all", lambda *_, **__: None)
     monkeypatch.setattr(publish, "publish_report", lambda study, output: asked.append(output))
@@ -182,7 +182,7 @@ def test_figures_are_only_written_when_asked(tmp_path, monkeypatch):
 
 def test_runs_are_not_published_from_the_folder_that_publishing_empties(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ALKIT_RECORDS", str(tmp_path / "published" / ".." / "published" / "old"))
-    monkeypatch.setattr("alkit.commands.report.PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("alkit.commands.publish.PUBLISHED", tmp_path / "published")
     assert main(["report", "--profile", str(TINY), "--output", str(tmp_path / "report"), "--publish"]) == 2
     assert "published anew; give a profile and ALKIT_RECORDS that do not read it" in capsys.readouterr().err
     assert not (tmp_path / "report").exists()

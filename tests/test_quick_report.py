@@ -10,10 +10,11 @@ from itertools import product
 from types import SimpleNamespace
 
 import pandas as pd
+import plots
 import pytest
 from conftest import loaded_from_elsewhere
 
-from alkit import ROOT, plots
+from alkit import ROOT
 from alkit.profiles import load_study
 from alkit.study import EXPERIMENTS
 

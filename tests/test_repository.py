@@ -14,10 +14,7 @@ from alkit import ROOT, __version__
 from alkit.commands.publish import VERDICTS, verdicts
 
 # From the bottom up: a module may import those before it.
-LAYERS = (
-    "records recipe data loading optimizer augmentation network training samplers study runs profiles search "
-    "statistics plots"
-).split()
+LAYERS = "records recipe data loading augmentation network training samplers study runs profiles search".split()
 # The one exception, within a function: what a notebook asks for starts many runs, which stand above their study.
 UPWARDS = {("study", "runs")}
 CORE, COMMANDS = ((ROOT / folder).glob("*.py") for folder in ("alkit", "alkit/commands"))
@@ -57,9 +54,9 @@ def test_imports_run_downwards_and_the_core_knows_no_command():
     assert kit(ROOT / "alkit" / "__main__.py") == {"commands"}
 
 
-@pytest.mark.parametrize("name", ["samplers", "statistics"])
-def test_what_a_student_reads_first_needs_nothing_of_the_kit(name):
-    assert not [each for each in imports(ROOT / "alkit" / f"{name}.py") if each.startswith(("alkit", "."))]
+@pytest.mark.parametrize("path", ["alkit/samplers.py", "notebooks/compare.py"])
+def test_what_a_student_reads_first_needs_nothing_of_the_kit(path):
+    assert not [each for each in imports(ROOT / path) if each.startswith(("alkit", "."))]
 
 
 def test_every_name_the_package_offers_is_there_and_costs_nothing_until_it_is_asked_for():
@@ -72,8 +69,8 @@ def test_every_name_the_package_offers_is_there_and_costs_nothing_until_it_is_as
 
 def test_the_house_does_not_grow():
     # It was 3,409 lines before it was rebuilt; 1,600 and 450 are aimed at.
-    assert sum(map(n_lines, CORE)) <= 2100
-    assert sum(map(n_lines, COMMANDS)) <= 570
+    assert sum(map(n_lines, CORE)) <= 1600
+    assert sum(map(n_lines, COMMANDS)) <= 560
     assert {path.name: n_lines(path) for path in CORE + COMMANDS if n_lines(path) > 240} == {}
     assert n_lines(ROOT / "alkit" / "samplers.py") <= 90
 

@@ -12,8 +12,7 @@ from scipy.special import softmax
 from alkit import augmentation, training
 from alkit.augmentation import augmented_batches
 from alkit.data import Images
-from alkit.network import Network
-from alkit.optimizer import Muon, orthogonal
+from alkit.network import Muon, Network, orthogonal
 from alkit.recipe import Recipe
 from alkit.training import choose_device, fit, network_of, predict_features, predict_proba, weights_of
 
@@ -42,7 +41,7 @@ def train(part, recipe, seed=0, precision="fp32"):
 
 
 def accuracy(model, part):
-    return (predict_proba(model, part.images, precision="fp32").argmax(1) == part.labels).mean()
+    return (predict_proba(model, part.images).argmax(1) == part.labels).mean()
 
 
 def weights(model):
@@ -182,7 +181,7 @@ def test_brightness_and_contrast_of_all_images_do_not_matter():
     images, labels = noise(50) // 2, np.arange(50) % 2
     brighter = images * 3 + 50
     first, second = (
-        predict_proba(fit(Images(given, labels), BRIEF, 0, "cpu", precision="fp32"), given, precision="fp32")
+        predict_proba(fit(Images(given, labels), BRIEF, 0, "cpu", precision="fp32"), given)
         for given in (images, brighter)
     )
     np.testing.assert_allclose(first, second, atol=1e-3)
@@ -190,7 +189,7 @@ def test_brightness_and_contrast_of_all_images_do_not_matter():
 
 def test_images_of_one_colour_are_no_division_by_zero():
     network = fit(Images(np.zeros((4, 8, 8, 1), np.uint8), np.arange(4) % 2), BRIEF, 0, "cpu", precision="fp32")
-    np.testing.assert_allclose(predict_proba(network, noise(5), precision="fp32").sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(predict_proba(network, noise(5)).sum(1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -216,15 +215,15 @@ def test_classes_may_be_more_than_the_labels_show(digits):
 
 def test_rows_sum_to_one_and_batches_do_not_matter(digits, model):
     images = digits.test.images[:120]
-    whole = predict_proba(model, images, precision="fp32")
+    whole = predict_proba(model, images)
     assert (whole.shape, whole.dtype) == ((120, 10), np.float32)
     assert (whole >= 0).all()
     np.testing.assert_allclose(whole.sum(1, dtype=float), 1, atol=1e-5)
     for size in (1, 7, 50):
-        parts = [predict_proba(model, images[start : start + size], precision="fp32") for start in range(0, 120, size)]
+        parts = [predict_proba(model, images[start : start + size]) for start in range(0, 120, size)]
         np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-4, atol=1e-6)
     order = np.random.default_rng(0).permutation(120)
-    shuffled = predict_proba(model, images[order], precision="fp32")
+    shuffled = predict_proba(model, images[order])
     np.testing.assert_allclose(shuffled, whole[order], rtol=1e-4, atol=1e-6)
 
 
@@ -239,15 +238,19 @@ def test_arrays_that_cannot_be_written_are_accepted_in_silence(digits, tmp_path,
         locked, labels = images.copy(), digits.train.labels[:70].copy()
         locked.flags.writeable = labels.flags.writeable = False
     network = fit(digits.train[:70], BRIEF, 0, "cpu", precision="fp32")
-    np.testing.assert_array_equal(
-        predict_proba(network, locked, precision="fp32"), predict_proba(network, images, precision="fp32")
-    )
+    np.testing.assert_array_equal(predict_proba(network, locked), predict_proba(network, images))
     assert torch.equal(weights(fit(Images(locked, labels), BRIEF, 0, "cpu", precision="fp32")), weights(network))
 
 
 def test_bf16_predicts_as_fp32_does(digits, model):
     images = digits.test.images[:200]
-    fp32, bf16 = (predict_proba(model, images, precision=precision) for precision in ("fp32", "bf16"))
+
+    def predicted(precision):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(model, "precision", precision)
+            return predict_proba(model, images)
+
+    fp32, bf16 = predicted("fp32"), predicted("bf16")
     assert not np.array_equal(fp32, bf16)
     np.testing.assert_allclose(bf16.sum(1, dtype=float), 1, atol=1e-5)
     # bf16 keeps 8 bits: a logit of 10 is known to 0.04, and a few such errors add up.
@@ -267,7 +270,7 @@ def test_a_diverged_training_is_no_prediction(digits):
     network = train(digits.train[:100], BRIEF)
     torch.nn.init.constant_(network.classifier.weight, torch.inf)
     with pytest.raises(FloatingPointError, match="learning_rate"):
-        predict_proba(network, digits.test.images, precision="fp32")
+        predict_proba(network, digits.test.images)
 
 
 @pytest.mark.parametrize("name", ["gpu", "CPU", "", "cpu,cuda", "meta"])
@@ -379,7 +382,7 @@ def test_fit_leaves_cudnn_on(digits, monkeypatch):
 def test_half_precision_trains_without_warnings_and_does_not_tie_predictions(digits, precision, recwarn):
     part = digits.train[:60]
     model = fit(part, Recipe(epochs=3, width=8, flip=False), 0, "cpu", precision=precision)
-    top = np.sort(predict_proba(model, digits.train.images[:300], precision=precision), axis=1)
+    top = np.sort(predict_proba(model, digits.train.images[:300]), axis=1)
     assert not [str(warning.message) for warning in recwarn]
     assert (top[:, -1] - top[:, -2] == 0).sum() == 0
 
@@ -424,14 +427,14 @@ def test_a_large_pool_is_read_batch_by_batch_with_the_same_result():
     images = noise(300, (96, 96, 3))
     model = fit(Images(images[:20], np.arange(20) % 2), BRIEF, 0, "cpu", precision="fp32")
     pool = Watched(images)
-    probabilities = predict_proba(model, pool, precision="fp32")
+    probabilities = predict_proba(model, pool)
     assert pool.read == [images[:13].nbytes] * 23 + [images[:1].nbytes]  # 13 images of 96x96 have 119,808 pixels
-    np.testing.assert_allclose(probabilities[-50:], predict_proba(model, images[-50:], precision="fp32"), atol=1e-6)
+    np.testing.assert_allclose(probabilities[-50:], predict_proba(model, images[-50:]), atol=1e-6)
     assert predict_proba(model, images[:0]).shape == (0, 2)
 
 
 def test_views_are_averaged_logits_of_mirrored_and_moved_images(digits):
-    model, images = fit(digits.train[:60], BRIEF, 0, "cpu"), digits.test.images[:30]
+    model, images = fit(digits.train[:60], BRIEF, 0, "cpu", precision="fp32"), digits.test.images[:30]
 
     def logits(views):
         with torch.inference_mode():
@@ -448,9 +451,7 @@ def test_views_are_averaged_logits_of_mirrored_and_moved_images(digits):
         (True, 1, moved + [view[:, :, ::-1] for view in moved]),
     ]:
         expected = torch.stack([logits(view) for view in views]).mean(0).softmax(1)
-        np.testing.assert_allclose(
-            predict_proba(model, images, flip=flip, shift=shift, precision="fp32"), expected, atol=1e-5
-        )
+        np.testing.assert_allclose(predict_proba(model, images, flip=flip, shift=shift), expected, atol=1e-5)
 
 
 def test_brightness_contrast_and_saturation_change_as_stated():
@@ -463,7 +464,10 @@ def test_brightness_contrast_and_saturation_change_as_stated():
     zero = torch.zeros(40, 1, 1, 1)
     half = torch.full((40, 1, 1, 1), 0.5)
     pixels = torch.tensor(images).float()
-    recoloured = augmentation._recoloured
+
+    def recoloured(images, *changes):
+        return augmentation._recoloured(images, torch.stack(changes))
+
     torch.testing.assert_close(recoloured(pixels, zero, zero, zero), pixels)
     torch.testing.assert_close(recoloured(pixels, half / 8, zero, zero), pixels + 8)
     mean = pixels.mean((1, 2, 3), keepdim=True)
@@ -582,7 +586,7 @@ def test_features_are_what_the_last_layer_sees(digits, model):
     features = predict_features(model, images)
     assert (features.dtype, len(features)) == (np.float32, 300)
     logits = features @ model.classifier.weight.detach().numpy().T
-    np.testing.assert_allclose(softmax(logits, axis=1), predict_proba(model, images, precision="fp32"), atol=1e-5)
+    np.testing.assert_allclose(softmax(logits, axis=1), predict_proba(model, images), atol=1e-5)
 
 
 def test_weights_that_were_kept_predict_the_same_to_the_bit(digits, tmp_path):

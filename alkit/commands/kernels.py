@@ -17,8 +17,8 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import LocalProvisioner
 
 # To import these takes longer than most notebooks do: once, in the process that kernels are forked from.
-PRELOADED = [f"alkit.{name}" for name in ("plots", "profiles", "runs", "search", "statistics", "commands.kernels")]
-PRELOADED += ["ipykernel.kernelapp", "ipywidgets", "scipy.stats", "seaborn", "sklearn.manifold", "sklearn.neighbors"]
+PRELOADED = ["alkit.profiles", "alkit.runs", "alkit.search", "alkit.commands.kernels", "ipykernel.kernelapp"]
+PRELOADED += ["ipywidgets", "matplotlib.pyplot", "scipy.stats", "seaborn", "sklearn.manifold", "sklearn.neighbors"]
 # A backend that draws no pictures, start-up files, warnings as errors: meant for other programs, they spoil a report.
 UNWANTED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONWARNINGS", "IPYTHON", "JUPYTER_")
 
@@ -45,8 +45,9 @@ class Kernels(AsyncKernelManager):
     def kill(cls) -> None:
         """End the kernels that still run; whoever waits for one is told that it died."""
         for kernel in list(cls.started):
-            if kernel.has_kernel:
-                kernel.provisioner.process.kill()
+            # There is none before it has started, and once it has ended.
+            if kernel.provisioner and (process := kernel.provisioner.process):
+                process.kill()
 
     async def start_kernel(self, **options):
         self.started.add(self)
@@ -57,8 +58,9 @@ class Kernels(AsyncKernelManager):
 
 class _ForkedKernel(LocalProvisioner):
     async def launch_kernel(self, cmd, **options):
-        self.process = _Process(args=(cmd[cmd.index("-f") :], options["env"], os.getcwd()))  # noqa: PTH109
-        self.process.start()
+        process = _Process(args=(cmd[cmd.index("-f") :], options["env"], os.getcwd()))  # noqa: PTH109
+        process.start()
+        self.process = process
         return self.connection_info
 
 

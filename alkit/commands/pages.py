@@ -11,8 +11,9 @@ from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 
 from alkit import ROOT
-from alkit.commands.report import NOTEBOOKS, ORIGINALS
+from alkit.commands.publish import FILES, verdicts
 
+NOTEBOOKS, ORIGINALS = ROOT / "notebooks", "[0-9][0-9]_*[a-z].ipynb"  # no 04_least_certainty-Copy1.ipynb of JupyterLab
 STYLE, SLIDES = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "slides.html"))
 ADDRESSES = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url")
 
@@ -56,10 +57,7 @@ def navigation(paths: list[Path], path: Path) -> str:
 
 def write_index(titles: dict[str, str], output: Path) -> Path:
     """Write and return the page on top of a report's pages, given the title of each: its chart, tables and files."""
-    from alkit.commands.publish import FILES, verdicts
-    from alkit.statistics import summary
-
-    table = summary(pd.read_csv(output / "results.csv")).reset_index()
+    table = pd.read_csv(output / "summary.csv").drop(columns="run_on")
     table = table.rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
     text = Path(__file__).with_name("index.md").read_text(encoding="utf-8").format(
         means=table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="one seed", justify="left"),

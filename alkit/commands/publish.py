@@ -10,11 +10,10 @@ import pandas as pd
 from sklearn.decomposition import TruncatedSVD
 
 from alkit import ROOT, records
-from alkit.commands.report import PUBLISHED
 from alkit.profiles import PROFILES, load_study, write_profile
 from alkit.study import EXPERIMENTS, Study
 
-README = ROOT / "README.md"
+README, PUBLISHED = ROOT / "README.md", ROOT / "figures" / "records"
 FILES = "*.[cps][snv][gv]"  # tables and charts
 OF_SEARCHES = {"search", "confirmed", "fidelity", "n_folds", "n_trials"}  # what a search adds to the config of a run
 VERDICTS = ("<!-- verdicts: written by `alkit report --publish` -->\n", "<!-- end of verdicts -->")

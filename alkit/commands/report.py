@@ -12,8 +12,6 @@ import joblib
 from alkit import ROOT
 from alkit.commands.kernels import Kernels
 
-NOTEBOOKS, PUBLISHED = ROOT / "notebooks", ROOT / "figures" / "records"
-ORIGINALS = "[0-9][0-9]_*[a-z].ipynb"  # and not what JupyterLab calls 04_least_certainty-Copy1.ipynb
 AT_ONCE = 4  # notebooks, each of which may need a gigabyte
 
 
@@ -38,7 +36,7 @@ def report(
     sys.modules.setdefault("rfc3987_syntax", None)  # with it jsonschema would compile a grammar that nobody needs
     from alkit import records
     from alkit.commands import pages
-    from alkit.commands.publish import publish_report
+    from alkit.commands.publish import PUBLISHED, publish_report
     from alkit.data import check_folds
     from alkit.profiles import load_study
     from alkit.runs import run_all
@@ -51,10 +49,10 @@ def report(
     study = load_study(profile, data=data, **changes)
     check_folds(study.labelled, 2)
     output = Path(output or ROOT / "reports" / study.profile).resolve()
-    executed, paths, titles = output / "notebooks", sorted(NOTEBOOKS.glob(ORIGINALS)), {}
+    executed, paths, titles = output / "notebooks", sorted(pages.NOTEBOOKS.glob(pages.ORIGINALS)), {}
     if publish and (study.shipped or records.folder().resolve().is_relative_to(PUBLISHED.resolve())):
         raise ValueError(f"publish writes {PUBLISHED} anew; give a profile and ALKIT_RECORDS that do not read it.")
-    if executed == NOTEBOOKS.resolve():
+    if executed == pages.NOTEBOOKS.resolve():
         raise ValueError(f"output is {output}, where the notebooks would be overwritten; give another folder.")
     executed.mkdir(parents=True, exist_ok=True)
     on_cpu = choose_device(study.device).type == "cpu"
@@ -66,7 +64,7 @@ def report(
         return path.stem, pages.render(notebook, output / f"{path.stem}.html", show_code, before=links)
 
     # Notebooks share their folder, for that of a process is common to its threads.
-    with chdir(NOTEBOOKS), ThreadPoolExecutor(at_once) as threads:
+    with chdir(pages.NOTEBOOKS), ThreadPoolExecutor(at_once) as threads:
         # The last ones take longest; begun last, they would leave the other threads idle.
         waiting = [threads.submit(page, path) for path in reversed(paths)]
         try:

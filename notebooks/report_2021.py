@@ -1,0 +1,71 @@
+"""The 2021 report: its figures, and what ours says of its claims."""
+
+import numpy as np
+import pandas as pd
+from compare import ENDS, NO_NOISE, gap_closed, paired_differences, seeds_needed
+
+# Albert Gregus, Active Learning Techniques, November 2021, figure 1: F1 on the CIFAR-10 test set.
+F1 = {
+    "original_label": 0.647,
+    "random": 0.767,
+    "least_certainty": 0.778,
+    "least_certainty_margin": 0.781,
+    "entropy": 0.771,
+    "full_training_set": 0.885,
+}
+AHEAD = (0.0, np.inf)  # the bounds of a difference in favour of a strategy, whatever its size
+
+
+def claims(results: pd.DataFrame, test_noise: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The claims of the report, a row each: its figure, ours with an interval, and a verdict.
+
+    A claim of a size holds if the whole 95 % interval lies in what it means, and does not hold if
+    none of it does; one of a direction by its p-value, corrected for the number of such claims.
+    Otherwise the verdict says how many seeds could tell, if mean and spread stay as they are.
+    `test_noise`: what `noise_of_test_set` gives.
+    """
+    strategies = [name for name in F1 if name not in ENDS]
+    noise, reported = (
+        pd.DataFrame(test_noise, columns=["random", ENDS[0]], dtype=float),
+        pd.Series(F1),
+    )
+    start, end, lead = *reported[[*ENDS]], reported - reported["random"]
+    gains = paired_differences(results, ENDS[0], noise[ENDS[0]]).loc[strategies]
+    shares = gap_closed(results, noise[ENDS[0]]).loc[strategies]
+    leads = results[results["experiment"].isin(strategies)]
+    leads = paired_differences(leads, "random", noise["random"]).loc[strategies[1:]]
+    kinds = [
+        ("gains about 12 points", gains, reported - start, (0.10, 0.14)),
+        ("closes about half of the gap", shares, (reported - start) / (end - start), (0.4, 0.6)),
+        ("beats random", leads, lead, AHEAD),
+        ("leads random by about 1 point", leads.drop("entropy"), lead, (0.005, 0.015)),
+        ("leads random by about 0.4 points", leads.loc[["entropy"]], lead, (0.002, 0.006)),
+    ]
+    tried_on = results.get("dataset", NO_NOISE).unique()
+    elsewhere = "".join(f"on {name}: " for name in tried_on if name.split(",")[0] != "CIFAR-10")
+    rows = []
+    for text, table, figures, bounds in kinds:
+        for name, row in table.iterrows():
+            p, verdict = (
+                row["p_holm"] if bounds == AHEAD else np.nan,
+                elsewhere + _verdict(row, bounds, len(table)),
+            )
+            ours = [*row[["mean", "low", "high"]], int(row["n_seeds"]), p, verdict]
+            rows.append([f"{name} {text}", figures[name], *ours])
+    return pd.DataFrame(rows, columns="claim report ours low high n_seeds p_holm verdict".split())
+
+
+def _verdict(row: pd.Series, bounds: tuple[float, float], n_tests: int) -> str:
+    n, mean = int(row["n_seeds"]), row["mean"]
+    if np.isnan(mean):
+        return f"cannot be told: {'there is no gap' if n else 'no seed has both runs'}"
+    if n < 2:
+        return "cannot tell with 1 seed"
+    across = any(row["low"] < bound < row["high"] for bound in bounds)
+    if row["p_holm"] < 0.05 if bounds == AHEAD else not across:
+        return "holds" if bounds[0] < mean < bounds[1] else "does not hold"
+    level = 0.05 / n_tests if bounds == AHEAD else 0.05  # which Holm asks of the first
+    reason = "it takes more test images too" if row["noise"] else "ours is the limit of the claim"
+    if (needed := seeds_needed(mean, row["std"], row["noise"], level, bounds)) < np.inf:
+        reason = f"{max(needed, n + 1):,.0f} would be needed"
+    return f"cannot tell with {n} seeds: {reason}"
