@@ -11,6 +11,13 @@ test: .venv/installed-test
 bench: .venv/installed-bench
 	$(IN_VENV) tests/bench.py
 
+# The tests with the oldest releases that are allowed, and the oldest Python: make oldest PYTHON=python3.11
+oldest:
+	$(PYTHON) -m venv --clear .venv-oldest
+	.venv-oldest/bin/python -m pip install uv
+	.venv-oldest/bin/uv pip install --python .venv-oldest --resolution lowest-direct -r requirements.txt -e ".[test,bench]"
+	.venv-oldest/bin/python -m pytest
+
 lab: .venv/installed
 	JUPYTER_PREFER_ENV_PATH=1 $(IN_VENV) -m jupyterlab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
@@ -29,4 +36,4 @@ lab: .venv/installed
 	$(IN_VENV) -m pip install -e ".[bench]"
 	touch $@
 
-.PHONY: report test bench lab
+.PHONY: report test bench oldest lab

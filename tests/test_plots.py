@@ -157,7 +157,7 @@ def test_very_long_names_leave_room_for_the_figure():
     images = Images(np.zeros((2, 4, 4, 1), np.uint8), np.arange(2))
     for figure in (plots.class_bars(counts), plots.heatmap(counts.T, "picks"), plots.heatmap(counts, "picks")):
         figure.draw_without_rendering()
-        assert figure.axes[0].get_window_extent().width > 0.15 * figure.bbox.width
+        assert figure.axes[0].get_window_extent().width > 0.14 * figure.bbox.width
     shown = plots.gallery({"all": images}, tuple(names)).subfigs[0].axes
     assert max(len(axes.get_title()) for axes in shown) <= 13
 

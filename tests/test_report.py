@@ -18,6 +18,7 @@ from sklearn.datasets import load_sample_images
 from alkit import ROOT
 from alkit.commands import main, pages
 from alkit.commands import report as report_module
+from alkit.commands.kernels import _Process
 
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 
@@ -109,7 +110,10 @@ def test_parameters_are_checked_before_the_first_notebook(arguments, message, tm
         ("import os; os._exit(1)", "02_bad.ipynb, cell 3 (import os; os._exit(1)): Kernel died"),
     ],
 )
-def test_the_first_failing_cell_stops_the_report_and_is_named(code, message, notebooks, tmp_path, capsys):
+def test_the_first_failing_cell_stops_the_report_and_is_named(code, message, notebooks, tmp_path, monkeypatch, capsys):
+    # Where much else runs, the kernel of 00 is about to start when that of 02 has failed.
+    launch = _Process.start
+    monkeypatch.setattr(_Process, "start", lambda process: time.sleep(1) or launch(process))
     write_notebook(notebooks, "00_never", "1")
     write_notebook(notebooks, "01_beside", "import time; time.sleep(600)")
     write_notebook(notebooks, "02_bad", code, "2")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 
 import pandas as pd
 import pytest
@@ -95,6 +96,15 @@ def test_what_is_imported_is_required():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert used - {re.match(r"\w+", package)[0] for package in extras["cluster"]} <= required
     assert required - used <= {"jupyterlab"}, "required, but not imported"
+
+
+def test_the_licence_of_everything_required_is_in_the_readme():
+    listed = (ROOT / "README.md").read_text(encoding="utf-8").split("## Licences")[1].split("|---|---|\n")[1]
+    names = [name for row in re.findall(r"^\|.*\|(.*)\|$", listed, re.MULTILINE) for name in row.strip().split(", ")]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    lines = [*(ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(), *chain(*extras.values())]
+    required = {re.match(r"[\w-]+", line)[0] for line in lines if not line.startswith(("#", "-e", "alkit"))}
+    assert sorted(names) == sorted(required)
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
