@@ -61,9 +61,11 @@ def split(dataset: Dataset, n_labelled: int, order: int = 0) -> Split:
     Raises ValueError if the pool would be empty or a class has no labelled image.
     """
     train = dataset.train
-    if not 0 < n_labelled < len(train):
-        problem = f"n_labelled is {n_labelled}, but {dataset.name} has {len(train)} training images"
+    if isinstance(n_labelled, bool) or not isinstance(n_labelled, int | np.integer) or not 0 < n_labelled < len(train):
+        problem = f"n_labelled is {n_labelled!r}, but {dataset.name} has {len(train)} training images"
         raise ValueError(f"{problem}; choose 1 to {len(train) - 1}, so that a pool remains.")
+    if type(order) is not int or order < 0:
+        raise ValueError(f"order is {order!r}; give 0, or the seed of a random order.")
     train = train[np.random.default_rng(order).permutation(len(train)) if order else slice(None)]
     missing = np.setdiff1d(np.arange(len(dataset.class_names)), train.labels[:n_labelled])
     if len(missing):
@@ -79,7 +81,9 @@ def reveal(pool: Images, picks: np.ndarray) -> Images:
 
 
 def check_folds(labelled: Images, n_folds: int) -> None:
-    """Raise ValueError where no class has as many labelled images as there are folds to validate with."""
+    """Raise ValueError for less than 2 folds to validate with, and where no class has as many labelled images."""
+    if type(n_folds) is not int or n_folds < 2:
+        raise ValueError(f"n_folds is {n_folds!r}; give a whole number of at least 2.")
     if (most := np.bincount(labelled.labels).max()) < n_folds:
         problem = f"n_labelled is {len(labelled)}: no class has more than {most} labelled images"
         raise ValueError(f"{problem}, but {n_folds} folds need one each; raise n_labelled.")

@@ -1,10 +1,12 @@
 """Where data sets come from: scikit-learn's digits, CIFAR-10, or four arrays in a file."""
 
+import io
 import math
 import os
 import socket
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +20,12 @@ PUBLISHED = {"y_train", "y_test", "shape", "name", "class_names", "known_as"}
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 # Files that do not carry their own name and classes, recognised by their fingerprint.
 KNOWN_FILES = {"8ff9e219faad2372": ("CIFAR-10, JPEG re-encoded", CIFAR10_CLASSES)}
-LARGEST = 2**34  # bytes of an array that a file may unpack to: a small file can hold more zeros than any memory
+LARGEST = 2**34  # bytes that the arrays of a file may unpack to: a small file can hold more zeros than any memory
 
 
 def data_folder() -> Path:
     """Where downloads are kept: the environment variable ALKIT_DATA, or `data`, seen from the project's folder."""
-    return ROOT / os.environ.get("ALKIT_DATA", "data")
+    return ROOT / (os.environ.get("ALKIT_DATA") or "data")
 
 
 def load(source: str) -> Dataset:
@@ -42,12 +44,13 @@ def load(source: str) -> Dataset:
         return _load_digits()
     if source == "cifar10":
         return _load_cifar10(data_folder())
-    path = next((path for path in (Path(source).expanduser(), ROOT / source) if path.is_file()), None)
+    here = os.path.expanduser(source)  # noqa: PTH111, which would raise for a user that is unknown
+    path = next((path for path in (Path(here), ROOT / source) if path.is_file()), None)
     if path is None or path.suffix.lower() != ".npz":
         problem = f"data is {source!r} ({'no such file' if path is None else 'not an .npz file'})"
         raise FileNotFoundError(f'{problem}; give "cifar10", "digits" or the path of an .npz file.')
     arrays = _arrays(path)
-    return _without_images(arrays) if arrays.keys() == PUBLISHED else _dataset(path, arrays)
+    return _without_images(path, arrays) if arrays.keys() == PUBLISHED else _dataset(path, arrays)
 
 
 def _load_digits() -> Dataset:
@@ -97,24 +100,28 @@ def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """All arrays of a file, whose headers are looked at before anything is unpacked."""
+    name, total = "", 0
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as file:
-                    version = np.lib.format.read_magic(file)
-                    read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
-                    shape, _, kind = read(file)
+                    head = io.BytesIO(file.read(2**16))  # numpy takes no longer header, but would unpack one first
+                # The third version differs from the second in the encoding of names of fields.
+                number = min(np.lib.format.read_magic(head)[0], 2)
+                shape, _, kind = getattr(np.lib.format, f"read_array_header_{number}_0")(head)
                 if kind.hasobject:
-                    raise ValueError(f"{name[:-4]} is an array of Python objects; save it with .astype(str)")
-                if (size := math.prod(shape) * kind.itemsize) > LARGEST:
-                    raise ValueError(f"{name[:-4]} would take {size / 2**30:,.0f} GiB, {LARGEST >> 30} at most")
+                    raise ValueError("it holds Python objects; save texts with .astype(str), numbers with .astype(int)")
+                total += math.prod(map(abs, shape)) * max(kind.itemsize, 1)
+                if total > LARGEST:
+                    raise ValueError(f"with it, arrays would take {total >> 30:,} GiB, {LARGEST >> 30} at most")
         with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+            return {(name := key): file[key] for key in file.files}
     except Exception as error:  # a damaged archive fails in many ways
-        raise ValueError(f"{path} cannot be read: {error}.") from error
+        array, problem = name.removesuffix(".npy"), " ".join(str(error).split())
+        raise ValueError(f"{path}{f' ({array})' if array else ''} cannot be read: {problem}.") from error
 
 
-def _dataset(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
+def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "") -> Dataset:
     if missing := [key for key in ARRAYS if key not in arrays]:
         raise ValueError(f"{path} lacks {', '.join(missing)}; it has to hold {', '.join(ARRAYS)}.")
     if unknown := sorted(set(arrays) - {*ARRAYS, "class_names", "name"}):
@@ -130,27 +137,41 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
             problem = f"{len(present)} classes up to {present[-1]} among its {part} labels"
             accepted = "2 to 1,000 classes numbered from 0, each with training and test images"
             raise ValueError(f"{path} has {problem}; {accepted}, are accepted.")
-    unnamed = Dataset(path.stem, tuple(map(str, range(n_classes))), train, test)
+    unnamed = Dataset(path.stem, tuple(map(str, range(n_classes))), train, test, known_as)
     name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
-    class_names = tuple(np.ravel(arrays.get("class_names", class_names)).astype(str).tolist())
-    if not len(class_names) == len(set(class_names)) == n_classes:
-        problem = f"{len(set(class_names))} different class_names for {n_classes} classes"
-        raise ValueError(f"{path} has {problem}; give one for each.")
-    return Dataset(str(arrays.get("name", name)), class_names, train, test)
+    if "name" in arrays:
+        (name,) = _texts(path, arrays, "name", 1)
+    if "class_names" in arrays:
+        class_names = _texts(path, arrays, "class_names", n_classes)
+    return Dataset(name, class_names, train, test, known_as)
 
 
-def _without_images(arrays: dict[str, np.ndarray]) -> Dataset:
+def _without_images(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
     """The data set of published runs, with the pictures of CIFAR-10 if these are here and their labels are the same."""
+    (known_as,), shape = _texts(path, arrays, "known_as", 1), arrays["shape"]
+    if not known_as or shape.shape != (3,) or shape.dtype.kind not in "iu" or not 0 < shape.min() <= shape.max() < 100:
+        raise ValueError(f"{path} has shape {shape!r} and known_as {known_as!r}; publish the runs again.")
     cached = data_folder() / "cifar10.npz"
-    original, parts = _dataset(cached, _arrays(cached)) if cached.is_file() else None, {}
+    original = _dataset(cached, _arrays(cached)) if cached.is_file() else None
+    given = {key: arrays[key] for key in ("name", "class_names", "y_train", "y_test")}
     for part in ("train", "test"):
-        labels, found = arrays[f"y_{part}"].astype(np.int64), getattr(original, part, None)
+        labels, found = given[f"y_{part}"], getattr(original, part, None)
         same = found is not None and np.array_equal(found.labels, labels)
-        grey = np.broadcast_to(np.uint8(128), (len(labels), *arrays["shape"]))
-        parts[part] = Images(found.images if same else grey, labels)
-    pictures = "pictures of the original" if parts["train"].images.strides[0] else "grey squares for pictures"
-    name, class_names = f"{arrays['name']} ({pictures})", tuple(map(str, arrays["class_names"]))
-    return Dataset(name, class_names, **parts, known_as=str(arrays["known_as"]))
+        given[f"x_{part}"] = found.images if same else np.broadcast_to(np.uint8(128), (labels.size, *shape))
+    dataset = _dataset(path, given, known_as)
+    pictures = "pictures of the original" if dataset.train.images.strides[0] else "grey squares for pictures"
+    return replace(dataset, name=f"{dataset.name} ({pictures})")
+
+
+def _texts(path: Path, arrays: dict[str, np.ndarray], key: str, n: int) -> tuple[str, ...]:
+    """The n different texts that an array has to hold, perhaps as bytes in UTF-8 or as whole numbers."""
+    array = arrays[key]
+    given = np.ravel(array)[: n + 1].tolist()  # a file may hold millions
+    texts = tuple(each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in given)
+    if array.dtype.kind not in "SUiu" or not len(texts) == len(set(texts)) == n or "\ufffd" in "".join(texts):
+        problem = f"{key} of type {array.dtype} and shape {array.shape}"
+        raise ValueError(f"{path} has {problem}; {n} different texts, bytes in UTF-8, are accepted.")
+    return texts
 
 
 def _check_part(path: Path, part: str, images: np.ndarray, labels: np.ndarray) -> Images:
@@ -160,7 +181,7 @@ def _check_part(path: Path, part: str, images: np.ndarray, labels: np.ndarray) -
         problem = f"x_{part} of type {images.dtype} and shape {images.shape}; uint8 of (N, H, W) or (N, H, W, C) is"
     elif not (8 <= shape[1] <= 96 and 8 <= shape[2] <= 96 and shape[3] in (1, 3)):
         problem = f"x_{part} of shape {images.shape}; sides of 8 to 96 pixels and 1 or 3 channels are"
-    elif labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+    elif labels.ndim != 1 or labels.dtype.kind not in "iu":
         problem = f"y_{part} of type {labels.dtype} and shape {labels.shape}; integers of shape (N,) are"
     elif len(labels) != len(images) or len(labels) == 0:
         problem = f"{len(images)} images but {len(labels)} labels in {part}; one label for each image is"

@@ -10,10 +10,25 @@ import yaml
 from alkit import ROOT
 from alkit.loading import load
 from alkit.recipe import Recipe
-from alkit.records import replace_file
 from alkit.study import EXPERIMENTS, Study, versions
+from alkit.training import choose_device
 
 PROFILES = ROOT / "notebooks" / "profiles"
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what YAML lets through: a key twice, of which one would count, and aliases, of which few can be huge."""
+
+    def construct_mapping(self, node, deep=False):
+        for number, (key, _) in enumerate(node.value):
+            if key.value in [other.value for other, _ in node.value[:number]]:
+                raise yaml.YAMLError(f"{key.value} a second time{key.start_mark}")
+        return super().construct_mapping(node, deep)
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"an alias{self.peek_event().start_mark}; write what it stands for")
+        return super().compose_node(parent, index)
 
 
 class ParameterError(ValueError):
@@ -27,6 +42,8 @@ def open_study(profile: str = "quick", **changes) -> Study:
     """`load_study` for a notebook: says what the study is, with which versions; raises all errors as ParameterError."""
     try:
         study = load_study(profile, **changes)
+        if not study.dataset.known_as:  # published runs need no device to be read
+            choose_device(study.device)
     except (ValueError, TypeError, OSError) as error:
         raise ParameterError(f"{error}") from None
     sizes = f"{len(study.labelled)} labelled, {len(study.pool)} in the pool, {len(study.test)} to test on"
@@ -48,13 +65,15 @@ def load_study(profile: str = "quick", **changes) -> Study:
     names = {field.name for field in fields(Study) if field.name not in ("dataset", "n_rounds", "order")} | {"data"}
     unknown = (set(changes) | set(values)) - names | _unknown_parameters(values)
     if unknown or (missing := {"data", "n_labelled", "n_query", "seeds"} - set(values)):
-        problem = f"unknown parameters {sorted(unknown)}" if unknown else f"no {', '.join(sorted(missing))}"
+        problem = f"unknown parameters {sorted(map(str, unknown))}" if unknown else f"no {', '.join(sorted(missing))}"
         raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
     values |= {name: value for name, value in changes.items() if value is not None}
     seeds, source = values["seeds"], values.pop("data")
     seeds = range(seeds) if type(seeds) is int else seeds
     if not isinstance(seeds, list | tuple | range) or not isinstance(source, str):
         raise TypeError(f"seeds is {seeds!r}, data is {source!r}; give a list or how many, and a text.")
+    if not seeds or seeds[1000:]:
+        raise ValueError(f"seeds is {values['seeds']!r}; give 1 to 1,000 of them.")
     return Study(dataset=load(source), **values | {"seeds": tuple(seeds), "recipes": _recipes(*recipes)})
 
 
@@ -68,9 +87,9 @@ def read_profile(profile: str) -> dict:
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))
         raise FileNotFoundError(f"profile is {str(profile)!r}; give {known} or the path of a .yaml file.")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML file in UTF-8: {' '.join(str(error).split())}.") from error
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except Exception as error:  # not only YAML's own
+        raise ValueError(f"{path} cannot be read as YAML in UTF-8: {' '.join(str(error).split())}.") from error
     named = isinstance(values, dict) and str(values.get("profile")) == path.stem
     if not named or not isinstance(values.get("recipes"), dict):
         raise ValueError(f"{path} needs an entry `profile: {path.stem}` and a mapping `recipes`.")
@@ -81,17 +100,6 @@ def profile_path(profile: str) -> Path:
     """The file of a profile, by its name or path; capital letters in a name do not matter."""
     path = Path(str(profile).strip())
     return path if path.suffix in (".yaml", ".yml") else PROFILES / f"{path.name.lower()}.yaml"
-
-
-def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
-    """Write a study as a profile, named like its file, with a comment on top; `data` is what `load` takes."""
-    names = ("n_labelled", "n_query", "device", "n_trials", "fidelity", "shipped")
-    values = {"profile": path.stem, "data": data} | {name: getattr(study, name) for name in names}
-    values["seeds"] = list(study.seeds)
-    values["recipes"] = {name: recipe.changes() for name, recipe in study.recipes.items()}
-    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))
 
 
 def _recipes(*given: dict[str, dict]) -> dict[str, Recipe]:

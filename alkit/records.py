@@ -23,7 +23,7 @@ LAYOUT = {tokenize.NEWLINE: "\n", tokenize.INDENT: "{", tokenize.DEDENT: "}", to
 
 def folder() -> Path:
     """Where records are kept: the environment variable ALKIT_RECORDS, or `records`, seen from the project's folder."""
-    return ROOT / os.environ.get("ALKIT_RECORDS", "records")
+    return ROOT / (os.environ.get("ALKIT_RECORDS") or "records")
 
 
 def once(config: dict, compute: Callable[[], dict], shipped: str = "") -> dict:
@@ -32,11 +32,14 @@ def once(config: dict, compute: Callable[[], dict], shipped: str = "") -> dict:
     Looked up in the folder `shipped`, seen from the project's, which is never written, then in `folder()`. Raises
     OSError where nothing can be kept, before anything is computed.
     """
-    done = next(filter(None, (read(key(config), place) for place in (ROOT / (shipped or folder()), folder()))), None)
+    name = key(config)
+    kept = (read(name, place) or {} for place in (ROOT / (shipped or folder()), folder()))
+    # That of another configuration, under this name, would be another result.
+    done = next((done for done in kept if isinstance(done.get("config"), dict) and key(done["config"]) == name), None)
     if done is None:
         check()
         done = compute()
-        write(key(config), done | {"config": config}, folder())
+        write(name, done | {"config": config}, folder())
     return done
 
 
@@ -53,20 +56,29 @@ def key(config: dict) -> str:
 def write(name: str, result: dict, place: Path) -> None:
     """Keep a result. The JSON file comes last, so that a stop at any moment leaves either all of it or nothing."""
     arrays = {key: value for key, value in result.items() if isinstance(value, np.ndarray)}
-    record = json.dumps({key: value for key, value in result.items() if key not in arrays}, indent=1)
+    record = {key: value for key, value in result.items() if key not in arrays}
+    np.savez_compressed(packed := io.BytesIO(), **arrays)
+    record = json.dumps(record | {"digest": _digest_of_both(record, packed.getvalue())}, indent=1)
     place.mkdir(parents=True, exist_ok=True)
-    replace_file(place / f"{name}.npz", lambda path: np.savez_compressed(path, **arrays))
+    replace_file(place / f"{name}.npz", lambda path: path.write_bytes(packed.getvalue()))
     replace_file(place / f"{name}.json", lambda path: path.write_text(record, encoding="utf-8"))
 
 
 def read(name: str, place: Path) -> dict | None:
-    """Return a result, or None if it is not there or cannot be read, so that it is computed again."""
+    """Return a result, or None if it is not there, cannot be read or was changed, so that it is computed again."""
     try:
         record = json.loads((place / f"{name}.json").read_text(encoding="utf-8"))
-        with np.load(place / f"{name}.npz", allow_pickle=False) as arrays:
+        packed = (place / f"{name}.npz").read_bytes()
+        if record.pop("digest", None) not in (None, _digest_of_both(record, packed)):  # once, none was kept
+            return None
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
             return record | dict(arrays)
     except Exception:  # absent, or damaged in one of the many ways a file can be
         return None
+
+
+def _digest_of_both(record: dict, packed: bytes) -> str:
+    return hashlib.sha256(json.dumps(record).encode() + packed).hexdigest()[:16]
 
 
 def check() -> None:

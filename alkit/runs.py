@@ -27,10 +27,10 @@ def run_all(
     `cluster`: the address of a dask scheduler, such as "tcp://10.0.0.1:8786"; its workers need the kit, but neither the
     data nor a store, and run on what device they have unless the study names one. `say` is told how many runs there are
     to do, and after the first how long they will take.
-    Raises ModuleNotFoundError without dask, OSError if no scheduler answers, ValueError for 0 jobs.
+    Raises ModuleNotFoundError without dask, OSError if no scheduler answers, ValueError for 0 jobs or less.
     """
-    if jobs == 0:
-        raise ValueError("jobs is 0; give at least 1, or -1 for one each core.")
+    if jobs is not None and jobs < 1 and jobs != -1:
+        raise ValueError(f"jobs is {jobs}; give at least 1, or -1 for one each core.")
     wanted = [(name, seed) for name in experiments for seed in study.seeds]
     # What others wait for comes first; then the longest, which would leave the other processes idle.
     bases = [("original_label", seed) for name, seed in wanted if name != "full_training_set"]

@@ -15,13 +15,14 @@ class Pool:
     """
 
     def __init__(self, probabilities: np.ndarray, features=None, labelled_features=None):
-        self.probabilities = rows = np.asarray(probabilities, float)
-        self._given = {"features": features, "labelled_features": labelled_features}
-        if rows.ndim != 2 or len(rows) == 0 or rows.shape[1] < 2:
-            raise ValueError(f"probabilities have shape {rows.shape}; give (N, n_classes) with two classes or more.")
-        wrong = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= 1e-3))
-        if wrong.any():
-            raise ValueError(f"probabilities hold a row {rows[wrong][0]}; give numbers from 0 to 1 that sum to 1.")
+        self._given, rows = {"features": features, "labelled_features": labelled_features}, np.asarray(probabilities)
+        if rows.dtype.kind not in "biuf" or rows.ndim != 2 or len(rows) == 0 or rows.shape[1] < 2:
+            problem = f"probabilities are {rows.dtype} of shape {rows.shape}"
+            raise ValueError(f"{problem}; give numbers (N, n_classes) with two classes or more.")
+        self.probabilities = rows = rows.astype(float, copy=False)
+        wrong = rows[~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= 1e-3))]
+        if len(wrong):
+            raise ValueError(f"probabilities hold a row {wrong[0].tolist()}; give numbers from 0 to 1 that sum to 1.")
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -74,14 +75,13 @@ def sample(sampler: str | Callable, pool: Pool, n_query: int, seed: int | tuple[
 
     Same input and seed: the same picks. Raises ValueError for an unknown name and picks that are none.
     """
-    function, n = SAMPLERS.get(sampler, sampler), len(pool)
-    if not callable(function) or not 1 <= n_query <= n:
-        raise ValueError(
-            f"sampler is {sampler!r}, n_query {n_query}; give {', '.join(SAMPLERS)} or a function, 1 to {n}."
-        )
+    function, n = SAMPLERS.get(sampler) if isinstance(sampler, str) else sampler, len(pool)
+    if not callable(function) or not isinstance(pool, Pool) or n_query not in range(1, n + 1):
+        given = f"sampler is {sampler!r}, pool a {type(pool).__name__}, n_query {n_query!r}"
+        raise ValueError(f"{given}; give {', '.join(SAMPLERS)} or a function, a Pool, 1 to {n}.")
     picks = np.asarray(function(pool, n_query, np.random.default_rng(seed)))
-    values, counts = np.unique(picks, return_counts=True)
-    if picks.shape != (n_query,) or picks.dtype.kind not in "iu":
+    values, counts = np.unique(picks if (whole := picks.dtype.kind in "iu") else 0, return_counts=True)
+    if picks.shape != (n_query,) or not whole:
         found = "a mask: use np.flatnonzero" if picks.dtype == bool else f"{picks.dtype} of shape {picks.shape}"
     elif values[0] < 0 or values[-1] >= n or counts.max() > 1:
         found = f"positions from {values[0]} to {values[-1]}, position {values[counts.argmax()]} {counts.max()} times"

@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedKFold
 from alkit import records
 from alkit.data import Images, check_folds
 from alkit.recipe import Recipe
-from alkit.study import Study, is_strategy
+from alkit.study import Study, check_images, is_strategy
 from alkit.training import fit, predict_proba, progress_bar
 
 N_FOLDS = {"original_label": 5}  # of the others 2: their added images train in each fold, which takes longer
@@ -41,9 +41,10 @@ def search(
     """
     if selection not in ("validation", "test"):
         raise ValueError(f"selection is {selection!r}; give validation or test.")
-    n_folds = n_folds or N_FOLDS.get(experiment, 2)
+    config = study.config(experiment, seed)
+    n_folds = N_FOLDS.get(experiment, 2) if n_folds is None else n_folds
     check_folds(study.labelled, n_folds)
-    what = {"search": selection, "fidelity": study.fidelity, "n_folds": n_folds} | study.config(experiment, seed)
+    what = {"search": selection, "fidelity": study.fidelity, "n_folds": n_folds} | config
     recipe, ranges = study.recipe(experiment), space(study.recipe(experiment), study.test.images.shape[1:])
 
     def objective(trial: optuna.Trial) -> float:
@@ -65,6 +66,7 @@ def search(
         return f1
 
     def compute() -> dict:
+        check_images(study, experiment, seed)
         tuner = _tuner(f"{experiment} {records.key(what)}", storage)
         done, own = _finished(tuner), {name: getattr(recipe, name) for name in ranges}
         with progress_bar(study.n_trials, f"search, {experiment}", unit="trial", initial=len(done)) as bar:
@@ -151,7 +153,7 @@ def _predict(train: Images, images: Images, recipe: Recipe, seed: int, device: s
 def _tuner(name: str, storage: str | None) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     own = records.folder() / "search.db"
-    url = storage or f"sqlite:///{own}"
+    url = str(storage or f"sqlite:///{own}")
     options = {"engine_kwargs": {"connect_args": {"timeout": 60}}} if url.startswith("sqlite") else {}
     for second in range(5):  # of processes that make the same tables at once, all but one fail
         try:

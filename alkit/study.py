@@ -51,10 +51,9 @@ class Study:
 
     def __post_init__(self):
         check_fields(self, above_zero=("n_labelled", "n_query", "n_rounds", "n_trials", "fidelity"))
-        whole = all(type(seed) is int and 0 <= seed < 2**32 for seed in self.seeds)
-        distinct = 0 < len(set(self.seeds)) == len(self.seeds)
+        distinct = all(map(is_seed, self.seeds)) and 0 < len(set(self.seeds)) == len(self.seeds)
         for name, right, accepted in (
-            ("seeds", whole and distinct, "distinct whole numbers from 0 to 2**32 - 1"),
+            ("seeds", distinct, "distinct whole numbers from 0 to 2**32 - 1"),
             ("fidelity", self.fidelity <= 1, "a number above 0 to 1"),
             ("n_rounds", self.n_query % self.n_rounds == 0, f"a number that divides n_query, {self.n_query}"),
             ("n_query", self.n_query <= len(self.pool), f"1 to {len(self.pool)}, for that many images are in the pool"),
@@ -98,6 +97,8 @@ class Study:
 
         Runs that are to be done go to several processes where that is worth it.
         """
+        if isinstance(experiments, str) or callable(experiments):
+            raise TypeError(f"experiments is {experiments!r}; give a tuple of them, such as ('random', 'entropy').")
         if not all(self.is_done(experiment, seed) for experiment in experiments for seed in self.seeds):
             from alkit.runs import run_all  # which stands above
 
@@ -129,6 +130,8 @@ class Study:
     def config(self, experiment: Experiment, seed: int) -> dict:
         """Everything that can change the numbers of a run, and nothing that cannot: what its record is known by."""
         name = name_of(experiment)
+        if not is_seed(seed):
+            raise ValueError(f"seed is {seed!r}; give a whole number from 0 to 2**32 - 1.")
         config = {"code": records.digest_of_numbers(), "data": self.dataset.fingerprint, "experiment": name}
         config |= {"seed": seed, "recipe": self.recipe(experiment).changes()}
         defaults = {"device": "auto", "order": 0}
@@ -151,10 +154,8 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
 
     Raises ValueError where the data set has stand-ins for images, otherwise what `Study.run` raises.
     """
+    check_images(study, experiment, seed)
     start, dataset, place = time.perf_counter(), study.dataset, choose_device(device or study.device)
-    if dataset.known_as:
-        problem = f"{name_of(experiment)} with seed {seed} is not among the published runs of {dataset.name}"
-        raise ValueError(f"{problem}, and stand-ins for images train nothing; give a profile that trains, as cifar10.")
     picks, curve, extra, n_classes = np.empty(0, np.int64), [], {}, len(dataset.class_names)
     if is_strategy(experiment):
         view = study.view(seed, base)
@@ -203,6 +204,18 @@ def _view(study: Study, model: Callable, probabilities: np.ndarray, picks: np.nd
     )
 
 
+def check_images(study: Study, experiment: Experiment, seed: int) -> None:
+    """Raise ValueError where the data set has stand-ins for images, on which nothing is trained."""
+    if study.dataset.known_as:
+        problem = f"{name_of(experiment)} with seed {seed} is not among the published runs of {study.dataset.name}"
+        raise ValueError(f"{problem}, and stand-ins for images train nothing; give a profile that trains, as cifar10.")
+
+
+def is_seed(seed: int) -> bool:
+    """Whether a seed is one for all that takes it here: torch, numpy and scikit-learn."""
+    return type(seed) is int and 0 <= seed < 2**32
+
+
 def name_of(experiment: Experiment) -> str:
     """The name of an experiment, for a strategy of your own that of its function.
 
@@ -217,7 +230,7 @@ def name_of(experiment: Experiment) -> str:
 
 def is_strategy(experiment: Experiment) -> bool:
     """Whether an experiment picks images of the pool."""
-    return callable(experiment) or experiment in SAMPLERS
+    return callable(experiment) or name_of(experiment) in SAMPLERS
 
 
 def versions() -> str:

@@ -15,11 +15,17 @@ sys.path.append(str(Path(__file__).parents[1] / "notebooks"))  # what lies besid
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from alkit.loading import load
 from alkit.profiles import load_study
 
 CELLS = count()
+# The same examples each time; with --hypothesis-profile thorough ten thousand in all, others each time.
+ALIKE = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("ordinary", max_examples=60, derandomize=True, **ALIKE)
+settings.register_profile("thorough", max_examples=1500, **ALIKE)
+settings.load_profile("ordinary")
 TINY = Path(__file__).with_name("tiny.yaml")
 
 
@@ -61,6 +67,18 @@ def finished(study, tiny_store, records, monkeypatch):
 @pytest.fixture(scope="session")
 def digits():
     return load("digits")
+
+
+def arrays(shape=(8, 8), n_classes=3, seed=0, **changes):
+    """The four arrays of a small data set, 4 training images and 1 test image a class; None leaves one out."""
+    generator = np.random.default_rng(seed)
+    given = {
+        "x_train": generator.integers(0, 256, (4 * n_classes, *shape), np.uint8),
+        "y_train": np.arange(4 * n_classes) % n_classes,
+        "x_test": generator.integers(0, 256, (n_classes, *shape), np.uint8),
+        "y_test": np.arange(n_classes),
+    }
+    return {key: array for key, array in (given | changes).items() if array is not None}
 
 
 def in_a_cell(text, **names):

@@ -17,7 +17,8 @@ from alkit import ROOT
 from alkit import search as search_module
 from alkit.commands import main, pages
 from alkit.commands import tune as tune_module
-from alkit.profiles import load_study, write_profile
+from alkit.commands.publish import write_profile
+from alkit.profiles import load_study
 from alkit.search import best, search, space, training_images, validate
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -32,8 +33,6 @@ def tagged(notebook, tag):
 
 
 def test_the_handout_has_no_solution_no_output_and_all_that_it_needs(tmp_path, monkeypatch, capsys):
-    assert main(["handout", "--output", str(PATHS[0].parent)]) == 2
-    assert "where the solutions would be lost" in capsys.readouterr().err
     # As a teacher's folder looks after a lesson.
     used = tmp_path / "notebooks"
     used.mkdir()
@@ -63,8 +62,6 @@ def test_the_handout_has_no_solution_no_output_and_all_that_it_needs(tmp_path, m
 
 def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pages, "ROOT", tmp_path)
-    assert main(["slides"]) == 2
-    assert "no report; run `alkit report --profile quick`" in capsys.readouterr().err
     folder = tmp_path / "reports" / "quick" / "notebooks"
     folder.mkdir(parents=True)
     notebook = read(PATHS[4])
@@ -272,16 +269,3 @@ def test_a_strategy_tries_what_was_chosen_for_those_before_it(study, tmp_path, m
     assert tried[("entropy", 1.0)] == [given["entropy"].batch_size, 7]
     assert {key: len(sizes) for key, sizes in tried.items() if key[1] == 0.5} == {(name, 0.5): 2 for name in names}
     assert len(tried) == 3
-
-
-def test_tune_does_not_write_over_the_profile_that_it_reads(tmp_path):
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY.read_text(encoding="utf-8"))
-    with pytest.raises(ValueError, match="with which a stopped search goes on; give another file"):
-        tune_module.tune(path, str(path))
-
-
-@pytest.mark.parametrize(("output", "experiments"), [("found.txt", ("random",)), ("found.yaml", ("rnadom",))])
-def test_tune_refuses_what_it_cannot_write_or_search(output, experiments, tmp_path):
-    with pytest.raises(ValueError, match=r"give a file FILE.yaml, and experiments of original_label"):
-        tune_module.tune(tmp_path / output, str(TINY), experiments=experiments)

@@ -16,24 +16,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import arrays
 from sklearn.datasets import load_digits
 from torchvision.datasets import CIFAR10
 
 from alkit import loading
 from alkit.data import Dataset, Images, reveal, split
 from alkit.loading import CIFAR10_CLASSES, load
-
-
-def arrays(shape=(8, 8), n_classes=3, seed=0, **changes):
-    """The four arrays of a small data set, 4 training images and 1 test image a class; None leaves one out."""
-    generator = np.random.default_rng(seed)
-    given = {
-        "x_train": generator.integers(0, 256, (4 * n_classes, *shape), np.uint8),
-        "y_train": np.arange(4 * n_classes) % n_classes,
-        "x_test": generator.integers(0, 256, (n_classes, *shape), np.uint8),
-        "y_test": np.arange(n_classes),
-    }
-    return {key: array for key, array in (given | changes).items() if array is not None}
 
 
 @pytest.fixture
@@ -85,9 +74,9 @@ def test_an_own_file(path, sides, channels):
 def test_a_file_may_be_compressed_and_name_itself_and_its_classes(path, save, type_):
     given = arrays()
     labels = {key: given[key].astype(type_) for key in ("y_train", "y_test")}
-    save(path, **given | labels, name="Insects", class_names=[b"ant", b"bee", b"wasp"])
+    save(path, **given | labels, name="Insects", class_names=[b"ant", b"bee", "hornet, größer".encode()])
     dataset = load(str(path))
-    assert (dataset.name, dataset.class_names) == ("Insects", ("ant", "bee", "wasp"))
+    assert (dataset.name, dataset.class_names) == ("Insects", ("ant", "bee", "hornet, größer"))
     assert dataset.train.labels.dtype == np.int64
 
 
@@ -117,64 +106,6 @@ def test_a_path_is_looked_up_here_then_at_home_in_the_project(tmp_path, monkeypa
 
 
 IMAGES = arrays()["x_train"]
-REJECTED = {
-    "published, but incomplete": ({"x_train": None, "known_as": "0123"}, ["x_train"]),
-    "two keys missing": ({"y_train": None, "x_test": None}, ["y_train, x_test"]),
-    "float images": ({"x_train": IMAGES / 255}, ["x_train", "float64"]),
-    "signed images": ({"x_test": np.zeros((3, 8, 8), np.int64)}, ["x_test", "int64"]),
-    "flat images": ({"x_train": IMAGES.reshape(12, 64)}, ["x_train", "(12, 64)"]),
-    "five axes": ({"x_train": IMAGES.reshape(12, 8, 8, 1, 1)}, ["x_train", "(12, 8, 8, 1, 1)"]),
-    "7 pixels": ({"shape": (7, 8)}, ["x_train", "(12, 7, 8)", "8 to 96"]),
-    "97 pixels": ({"shape": (8, 97)}, ["x_train", "(12, 8, 97)", "8 to 96"]),
-    "2 channels": ({"shape": (8, 8, 2)}, ["x_train", "(12, 8, 8, 2)", "1 or 3"]),
-    "4 channels": ({"shape": (8, 8, 4)}, ["x_train", "(12, 8, 8, 4)", "1 or 3"]),
-    "channels first": ({"shape": (3, 32, 32)}, ["x_train", "(12, 3, 32, 32)", "1 or 3"]),
-    "train is not as test": ({"x_test": np.zeros((3, 9, 8), np.uint8)}, ["(8, 8, 1)", "(9, 8, 1)"]),
-    "grey and colour": ({"x_test": np.zeros((3, 8, 8, 3), np.uint8)}, ["(8, 8, 1)", "(8, 8, 3)"]),
-    "no test images": ({"x_test": IMAGES[:0], "y_test": np.arange(0)}, ["test", "0 images"]),
-    "no pixels": ({"x_train": np.zeros((12, 8, 0), np.uint8)}, ["x_train", "(12, 8, 0)"]),
-    "negative labels": ({"y_train": np.arange(12) % 3 - 1}, ["-1 to 1", "y_train"]),
-    "label 1000": ({"y_test": np.array([0, 1, 1000])}, ["0 to 1000", "y_test"]),
-    "huge label": ({"y_test": np.array([0, 1, 2**64 - 1], np.uint64)}, [f"0 to {2**64 - 1}", "y_test"]),
-    "float labels": ({"y_train": np.arange(12) % 3 / 1}, ["y_train", "float64"]),
-    "one-hot labels": ({"y_test": np.eye(3, dtype=int)}, ["y_test", "(3, 3)"]),
-    "text labels": ({"y_test": np.array(["ant", "bee", "cat"])}, ["y_test", "<U3"]),
-    "too few labels": ({"y_train": np.arange(11) % 3}, ["12 images", "11 labels", "train"]),
-    "too many labels": ({"y_test": np.arange(4) % 3}, ["3 images", "4 labels", "test"]),
-    "one class": ({"y_train": np.zeros(12, int), "y_test": np.zeros(3, int)}, ["up to 0", "2 to 1,000"]),
-    "a class only in test": ({"y_test": np.array([0, 1, 3])}, ["up to 3", "test"]),
-    "a class only in training": ({"y_test": np.array([0, 0, 1])}, ["up to 1", "test"]),
-    "too few class names": ({"class_names": np.array(["ant", "bee"])}, ["2 different class_names", "3 classes"]),
-    "a class name twice": ({"class_names": np.array(["ant", "bee", "ant"])}, ["2 different class_names"]),
-    "a table of class names": ({"class_names": np.array([["ant", "bee"]] * 2)}, ["2 different class_names"]),
-    "one class name": ({"class_names": np.array("ant")}, ["class_names"]),
-    "object images": ({"x_train": np.array([*IMAGES, None], object)}, ["x_train", ".astype(str)"]),
-    "object class names": ({"class_names": np.array(["ant", "bee", "cat"], object)}, ["class_names", ".astype(str)"]),
-}
-
-
-@pytest.mark.parametrize(("changes", "named"), REJECTED.values(), ids=REJECTED)
-def test_content_that_cannot_be_used_is_refused_and_named(path, changes, named):
-    np.savez(path, **arrays(**changes))
-    with pytest.raises(ValueError) as refusal:
-        load(str(path))
-    assert all(words in str(refusal.value) for words in [str(path), *named]), str(refusal.value)
-
-
-def with_header(path, shape, **changes):
-    """A file whose x_train says it has a shape, whatever it holds."""
-    np.savez(path, **arrays(x_train=None, **changes))
-    with zipfile.ZipFile(path, "a") as archive, archive.open("x_train.npy", "w") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        file.write(bytes(1000))
-
-
-@pytest.mark.parametrize("shape", [(2**31, 32, 32, 3), (2**62,), (2**62, 2**62)], ids=str)
-def test_a_small_file_that_claims_to_be_larger_than_any_memory_is_refused(path, shape):
-    with_header(path, shape)
-    with pytest.raises(ValueError, match=r"x_train would take .* GiB, 16 at most") as refusal:
-        load(str(path))
-    assert str(path) in str(refusal.value)
 
 
 def test_zeros_that_would_fill_the_memory_are_refused_before_they_are_unpacked(path, monkeypatch):
@@ -182,17 +113,11 @@ def test_zeros_that_would_fill_the_memory_are_refused_before_they_are_unpacked(p
     np.savez_compressed(path, **arrays(x_train=np.zeros((2**19, 8, 8), np.uint8)))
     assert path.stat().st_size < 2**16
     tracemalloc.start()
-    with pytest.raises(ValueError, match="x_train would take"):
+    with pytest.raises(ValueError, match=r"\(x_train\) cannot be read: with it, arrays would take"):
         load(str(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**20
-
-
-def test_an_array_that_is_shorter_than_its_header_says_is_refused(path):
-    with_header(path, (12, 96, 96))
-    with pytest.raises(ValueError, match="cannot be read"):
-        load(str(path))
 
 
 def test_an_object_of_a_pickle_is_never_made(path):
@@ -201,7 +126,7 @@ def test_an_object_of_a_pickle_is_never_made(path):
             return Path.touch, (path.with_suffix(".touched"),)
 
     np.savez(path, **arrays(class_names=np.array([Hostile(), Hostile(), Hostile()], object)))
-    with pytest.raises(ValueError, match="class_names is an array of Python objects"):
+    with pytest.raises(ValueError, match=r"\(class_names\) cannot be read: it holds Python objects"):
         load(str(path))
     assert not path.with_suffix(".touched").exists()
 
@@ -220,57 +145,15 @@ def test_arrays_that_are_not_used_are_named(path, capsys):
     np.savez(path, **arrays())
     load(str(path))
     assert not capsys.readouterr().out
-
-
-def flipped(archive: bytes) -> bytes:
-    """The archive with a damaged stretch inside the first image array, past all headers."""
-    return archive[:400] + bytes(byte ^ 0xFF for byte in archive[400:440]) + archive[440:]
-
-
-def one_array() -> bytes:
-    np.save(file := io.BytesIO(), IMAGES)
-    return file.getvalue()
-
-
-DAMAGES = {
-    "empty": lambda archive: b"",
-    "half": lambda archive: archive[: len(archive) // 2],
-    "all but the last byte": lambda archive: archive[:-1],
-    "a few wrong bytes": flipped,
-    "text": lambda archive: b"x_train,y_train\n",
-    "a web page": lambda archive: b"<html>404</html>",
-    "a single array": lambda archive: one_array(),
-}
-
-
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_file_is_refused_and_named(path, save, damage):
-    save(path, **arrays())
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match="cannot be read") as refusal:
-        load(str(path))
-    assert str(path) in str(refusal.value)
-    # It may be all that its owner has.
-    assert not {"delete", "remove"} & set(str(refusal.value).lower().split())
-
-
-@pytest.mark.parametrize(
-    ("source", "problem"),
-    [
-        ("missing.npz", "no such file"),
-        ("a_folder.npz", "no such file"),
-        ("cifar", "no such"),
-        ("table.csv", "not an .npz"),
-    ],
-)
-def test_a_missing_or_other_file_is_refused(tmp_path, monkeypatch, source, problem):
-    monkeypatch.chdir(tmp_path)
-    Path("a_folder.npz").mkdir()
-    Path("table.csv").touch()
-    with pytest.raises(FileNotFoundError, match=problem) as refusal:
-        load(source)
-    assert all(words in str(refusal.value) for words in (source, '"cifar10"', '"digits"'))
+    # Neither are those of which no other program may know the place, or whose header is in UTF-8.
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings(action="ignore"):
+        for name, array in {"../outside": IMAGES, "fields": np.zeros(3, [("šířka", "u1")])}.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, array)
+    load(str(path))
+    assert capsys.readouterr().out.startswith("mine.npz: ../outside, fields not used")
+    assert [each.name for each in path.parent.iterdir()] == ["mine.npz"]
+    assert not (path.parents[1] / "outside.npy").exists()
 
 
 @pytest.mark.parametrize("n_labelled", [3, 5, 11])
@@ -286,17 +169,6 @@ def test_split_takes_the_first_and_leaves_the_rest(n_labelled):
     assert np.bincount(parts.labelled.labels, minlength=5).tolist() == [
         len(range(c, n_labelled, 3)) for c in range(3)
     ] + [0, 0]
-
-
-@pytest.mark.parametrize("n_labelled", [-1, 0, 12, 13])
-def test_split_leaves_labelled_images_and_a_pool(n_labelled):
-    with pytest.raises(ValueError, match=f"n_labelled is {n_labelled}.* 1 to 11"):
-        split(small(), n_labelled)
-
-
-def test_split_names_the_classes_without_labelled_images():
-    with pytest.raises(ValueError, match=r"none of 2 classes \(ant, cat\)"):
-        split(small(y_train=np.array([1, 1, 1, 1, 0, 2, 0, 2, 0, 1, 2, 0])), 4)
 
 
 def test_the_fingerprint_is_stable():

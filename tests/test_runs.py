@@ -108,8 +108,6 @@ def test_runs_in_this_process_are_the_same_and_are_then_read(rounds, in_order, r
 
 
 def test_what_cannot_be_is_refused(study, monkeypatch, records):
-    with pytest.raises(ValueError, match="jobs is 0"):
-        run_all(study, jobs=0)
     with monkeypatch.context() as patch, pytest.raises(OSError, match=r"127\.0\.0\.1:1"):
         patch.setattr("dask.distributed.Client", lambda address, timeout: Client(address, timeout=0.1))  # less patient
         run_all(study, cluster="tcp://127.0.0.1:1")

@@ -251,17 +251,8 @@ def test_two_processes_share_one_database_and_its_trials(brief, tmp_path):
     assert trials["learning_rate"].nunique() >= 7
 
 
-def test_another_selection_and_folds_without_images_are_refused(brief):
-    with pytest.raises(ValueError, match="selection is 'best'"):
-        search(brief, "original_label", selection="best")
-    with pytest.raises(ValueError, match="50 folds"):
-        search(brief, "original_label", n_folds=50)
-
-
-def test_a_storage_that_cannot_be_used_is_named_and_the_own_with_what_it_holds(brief, records, monkeypatch):
+def test_an_own_storage_that_cannot_be_used_is_named_with_what_it_holds(brief, records, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    with pytest.raises(ValueError, match="foo cannot be used"):
-        search(brief, "original_label", storage="foo")
     records.mkdir(exist_ok=True)
     (records / "search.db").write_text("no database")
     with pytest.raises(ValueError, match=r"search\.db cannot be used.* trials of unfinished searches") as refusal:

@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from shutil import copytree
 
 import numpy as np
@@ -19,7 +18,6 @@ from alkit.data import Dataset, Images, reveal
 from alkit.profiles import load_study
 from alkit.recipe import Recipe
 from alkit.records import key
-from alkit.samplers import SAMPLERS
 from alkit.study import EXPERIMENTS
 from alkit.training import fit, predict_features, predict_proba
 
@@ -162,19 +160,6 @@ def test_a_study_is_sent_to_other_processes_with_its_data_once(study):
     for part, other in zip(study.split, arrived.split, strict=True):
         np.testing.assert_array_equal(part.images, other.images)
     assert arrived.config("entropy", 0) == study.config("entropy", 0)
-
-
-@pytest.mark.parametrize("experiment", ["margin", "", None, 3])
-def test_an_unknown_experiment_is_refused_with_the_known_ones(study, experiment):
-    with pytest.raises(ValueError) as refusal:
-        study.run(experiment, 0)
-    assert all(name in str(refusal.value) for name in (repr(experiment), *EXPERIMENTS))
-
-
-@pytest.mark.parametrize(("n_rounds", "error"), [(0, ValueError), (2.0, TypeError), (3, ValueError)])
-def test_rounds_that_cannot_be_are_refused(study, n_rounds, error):
-    with pytest.raises(error, match=f"n_rounds is {n_rounds}"):
-        replace(study, n_rounds=n_rounds)
 
 
 # What a record is known by.
@@ -412,21 +397,6 @@ def test_with_recipe_gives_a_strategy_of_ones_own_a_recipe_and_no_other(finished
     assert not np.array_equal(finished.run(mine, 0)["test_probabilities"], expected)
     with pytest.raises(TypeError):
         finished.with_recipe(mine, epoch=3)
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_strategy_with_the_name_of_a_built_in_is_refused(study, name):
-    mine = in_a_cell(CELL.replace("mine", name))
-    with pytest.raises(ValueError, match="a function of another name"):
-        study.run(getattr(mine, name), 0)
-
-
-@pytest.mark.parametrize(
-    "strategy", [lambda pool, n_query, generator: np.arange(n_query), partial(SAMPLERS["random"]), np.argsort]
-)
-def test_a_strategy_without_a_name_or_a_text_is_refused(study, strategy):
-    with pytest.raises(ValueError, match="function"):
-        study.run(strategy, 0)
 
 
 def test_wrong_picks_are_refused_before_anything_is_trained_on_them(finished):

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from sklearn.decomposition import TruncatedSVD
 
 from alkit import ROOT, records
-from alkit.profiles import PROFILES, load_study, write_profile
+from alkit.profiles import PROFILES, load_study
 from alkit.study import EXPERIMENTS, Study
 
 README, PUBLISHED = ROOT / "README.md", ROOT / "figures" / "records"
@@ -28,7 +29,7 @@ def publish_report(study: Study, report: Path) -> None:
     shutil.rmtree(PUBLISHED, ignore_errors=True)
     for path in sorted(records.folder().glob("*.json")):
         done = records.read(path.stem, path.parent)
-        if done and _belongs(done["config"], study):
+        if done and _belongs(done.get("config", {}), study):
             records.write(path.stem, _small(done, study), PUBLISHED)
     labels = {f"y_{name}": getattr(study.dataset, name).labels.astype(np.uint16) for name in ("train", "test")}
     names = {"name": study.dataset.name, "class_names": study.dataset.class_names, "shape": study.test.images.shape[1:]}
@@ -41,6 +42,17 @@ def publish_report(study: Study, report: Path) -> None:
     shown = verdicts(pd.read_csv(report / "claims.csv"))
     text = re.sub(f"(?<={VERDICTS[0]}).*(?={VERDICTS[1]})", lambda _: shown, README.read_text("utf-8"), flags=re.DOTALL)
     records.replace_file(README, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
+    """Write a study as a profile, named like its file, with a comment on top; `data` is what `load` takes."""
+    names = ("n_labelled", "n_query", "device", "n_trials", "fidelity", "shipped")
+    values = {"profile": path.stem, "data": data} | {name: getattr(study, name) for name in names}
+    values["seeds"] = list(study.seeds)
+    values["recipes"] = {name: recipe.changes() for name, recipe in study.recipes.items()}
+    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records.replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))
 
 
 def verdicts(claims: pd.DataFrame) -> str:

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from alkit import records
-from alkit.profiles import load_study, profile_path, read_profile, write_profile
+from alkit.commands.publish import write_profile
+from alkit.profiles import load_study, profile_path, read_profile
 from alkit.samplers import SAMPLERS
 from alkit.search import N_FOLDS, best, search, space, training_images, validate
 from alkit.study import EXPERIMENTS, Study
 
 
-def tune(output: Path, profile: str = "quick", *, experiments=EXPERIMENTS, storage=None, data=None, **changes) -> Path:
+def tune(output: Path, profile: str = "quick", *, experiments=None, storage=None, data=None, **changes) -> Path:
     """Search for each experiment in turn, and write the recipes that were chosen as a profile, `output`.
 
     What a search at a reduced fidelity found has to beat the given recipe for all epochs too, with another seed and so
@@ -21,12 +22,14 @@ def tune(output: Path, profile: str = "quick", *, experiments=EXPERIMENTS, stora
     that was tried is in a table beside the profile, with the suffix .csv. `storage` as for `search`, the rest as for
     `load_study`. Raises ValueError for an unknown experiment and an output that is no .yaml file or the profile itself.
     """
-    if set(experiments) - set(EXPERIMENTS) or output.suffix != ".yaml":
+    experiments = experiments or EXPERIMENTS
+    if set(experiments) - set(EXPERIMENTS) or output.suffix != ".yaml" or output.is_dir():
         raise ValueError(f"output is {output}; give a file FILE.yaml, and experiments of {', '.join(EXPERIMENTS)}.")
     if output.resolve() == profile_path(profile).resolve():
         raise ValueError(f"output is the profile {profile}, with which a stopped search goes on; give another file.")
-    data = data or read_profile(profile)["data"]
+    data = data or read_profile(profile).get("data")
     study, tables = load_study(profile, data=data, **changes), []
+    output.parent.mkdir(parents=True, exist_ok=True)  # before anything is searched
     for experiment in experiments:
         given, trials = study.recipe(experiment), search(study, experiment, storage=storage)
         names = list(space(given, study.test.images.shape[1:]))
