@@ -11,6 +11,9 @@ test: .venv/installed-test
 bench: .venv/installed-bench
 	$(IN_VENV) tests/bench.py
 
+faults: .venv/installed-test
+	$(IN_VENV) tests/faults.py
+
 # The tests with the oldest releases that are allowed, and the oldest Python: make oldest PYTHON=python3.11
 oldest:
 	$(PYTHON) -m venv --clear .venv-oldest
@@ -36,4 +39,4 @@ lab: .venv/installed
 	$(IN_VENV) -m pip install -e ".[bench]"
 	touch $@
 
-.PHONY: report test bench oldest lab
+.PHONY: report test bench faults oldest lab

@@ -91,7 +91,7 @@ def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
             train, test = Source(own, train=True, download=True), Source(own, train=False)
             Path(own, archive.name).replace(archive)
     except Exception as error:  # whatever a network, a server or a disk can do
-        remedy = f"try again, set CIFAR10_URL to a mirror, or put {archive.name} into {folder}"
+        remedy = f"try again, set CIFAR10_URL to a mirror, ALKIT_DATA to a folder, or put {archive.name} into {folder}"
         raise ConnectionError(f"CIFAR-10 could not be had from {Source.url} ({error}); {remedy}.") from error
     finally:
         socket.setdefaulttimeout(patience)

@@ -9,7 +9,8 @@ import os
 import tempfile
 import textwrap
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def once(config: dict, compute: Callable[[], dict], shipped: str = "") -> dict:
     if done is None:
         check()
         done = compute()
-        write(name, done | {"config": config}, folder())
+        with _advice():  # the disk may be full by now
+            write(name, done | {"config": config}, folder())
     return done
 
 
@@ -83,12 +85,17 @@ def _digest_of_both(record: dict, packed: bytes) -> str:
 
 def check() -> None:
     """Raise OSError where nothing can be kept, before a training is lost to that."""
-    try:
+    with _advice():
         folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder()):
-            pass
+        tempfile.TemporaryFile(dir=folder()).close()
+
+
+@contextmanager
+def _advice() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        problem = f"{folder()} cannot be written ({error.strerror})"
+        problem = f"{folder()} cannot be written ({error.strerror or error})"
         raise OSError(f"{problem}; set the environment variable ALKIT_RECORDS to a folder of yours.") from error
 
 

@@ -1,9 +1,13 @@
 """Many runs of a study at once: in processes of this machine, or on the workers of a cluster."""
 
 import io
+import os
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stdout
 from math import prod
+from threading import Thread
 
 import joblib
 import torch
@@ -71,6 +75,17 @@ def _quietly(number: int, *run) -> tuple[int, dict]:
         return number, train_and_test(*run)
 
 
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent was killed: a worker would wait, perhaps for ever, for more to do."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def _work(study: Study, experiment: Experiment) -> float:
     """About what a run computes: weights of a layer, times pixels, times images that are trained on."""
     images = {"original_label": study.n_labelled, "full_training_set": len(study.dataset.train)}
@@ -89,8 +104,13 @@ def _jobs(study: Study, work: float) -> int:
 @contextmanager
 def _on(cluster: str | None, jobs: int, study: Study) -> Iterator[Parallel]:
     if cluster is None:
-        with Parallel(jobs, return_as="generator_unordered") as parallel:
-            yield parallel
+        try:
+            own = {"initializer": _end_with, "initargs": (os.getpid(),)}
+            with Parallel(jobs, return_as="generator_unordered", **own) as parallel:
+                yield parallel
+        except BrokenProcessPool as error:
+            problem = "A process that did runs was ended from outside; was there memory left?"
+            raise RuntimeError(f"{problem} Fewer jobs at a time take less; finished runs are kept.") from error
         return
     try:
         from dask.distributed import Client

@@ -78,8 +78,9 @@ def search(
                 tuner.optimize(objective, n_trials=1, catch=FloatingPointError)  # a training that diverged
                 done = _finished(tuner)
                 bar.update(len(done) - bar.n)
-        # In the order of their ends: processes that share a storage may finish more than asked for, and read the same.
-        done.sort(key=lambda trial: trial.datetime_complete)
+        # Processes that share a storage may finish more than asked for, and read the same: what ended first. Otherwise
+        # trials are in the order of their numbers, for a clock may be set back.
+        done.sort(key=lambda trial: trial.datetime_complete if storage else trial.number)
         return {"trials": [_row(trial) for trial in done[: study.n_trials]]}
 
     return pd.DataFrame(study.once(what | {"n_trials": study.n_trials}, compute)["trials"])

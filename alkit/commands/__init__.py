@@ -1,6 +1,7 @@
 """The commands, `python -m alkit report` and others: for teachers and maintainers; the package itself needs none."""
 
 import argparse
+import errno
 import sys
 import tomllib
 from importlib import import_module
@@ -33,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         done = run(**options)
     except (RuntimeError, ArithmeticError, ValueError, TypeError, OSError, ImportError) as error:
-        remedy = isinstance(error, OSError) and error.filename and "give another --output, ALKIT_RECORDS or ALKIT_DATA"
+        of_files = isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC)
+        remedy = of_files and "give another --output, ALKIT_RECORDS or ALKIT_DATA"
         print(f"alkit {name}: {error}", *([remedy] if remedy else []), sep="; ", file=sys.stderr)
         return 1 if isinstance(error, RuntimeError | ArithmeticError) else 2
     except KeyboardInterrupt:
