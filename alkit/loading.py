@@ -117,7 +117,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return {(name := key): file[key] for key in file.files}
     except Exception as error:  # a damaged archive fails in many ways
-        array, problem = name.removesuffix(".npy"), " ".join(str(error).split())
+        array, problem = (" ".join(text.split()) for text in (name.removesuffix(".npy"), str(error)))
         raise ValueError(f"{path}{f' ({array})' if array else ''} cannot be read: {problem}.") from error
 
 
@@ -148,9 +148,9 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "") -> D
 
 def _without_images(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
     """The data set of published runs, with the pictures of CIFAR-10 if these are here and their labels are the same."""
-    (known_as,), shape = _texts(path, arrays, "known_as", 1), arrays["shape"]
-    if not known_as or shape.shape != (3,) or shape.dtype.kind not in "iu" or not 0 < shape.min() <= shape.max() < 100:
-        raise ValueError(f"{path} has shape {shape!r} and known_as {known_as!r}; publish the runs again.")
+    (known_as,), shape = _texts(path, arrays, "known_as", 1), np.ravel(arrays["shape"])[:4].tolist()
+    if not known_as or [type(side) for side in shape] != [int] * 3 or not 0 < min(shape) <= max(shape) < 100:
+        raise ValueError(f"{path} has shape {shape} and known_as {known_as!r}; publish the runs again.")
     cached = data_folder() / "cifar10.npz"
     original = _dataset(cached, _arrays(cached)) if cached.is_file() else None
     given = {key: arrays[key] for key in ("name", "class_names", "y_train", "y_test")}

@@ -76,7 +76,7 @@ def sample(sampler: str | Callable, pool: Pool, n_query: int, seed: int | tuple[
     Same input and seed: the same picks. Raises ValueError for an unknown name and picks that are none.
     """
     function, n = SAMPLERS.get(sampler) if isinstance(sampler, str) else sampler, len(pool)
-    if not callable(function) or not isinstance(pool, Pool) or n_query not in range(1, n + 1):
+    if not callable(function) or not isinstance(pool, Pool) or type(n_query) is float or n_query not in range(1, n + 1):
         given = f"sampler is {sampler!r}, pool a {type(pool).__name__}, n_query {n_query!r}"
         raise ValueError(f"{given}; give {', '.join(SAMPLERS)} or a function, a Pool, 1 to {n}.")
     picks = np.asarray(function(pool, n_query, np.random.default_rng(seed)))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import TINY, arrays, in_a_cell
 
-from alkit import ROOT, profiles
+from alkit import profiles
 from alkit.commands import main
 from alkit.commands.kernels import Kernels
 from alkit.data import Dataset, Images, split
@@ -127,11 +127,17 @@ def of_command(line):
     Path("folder.yaml").mkdir()
     Path("own.yaml").write_text(OWN)
     Path("bare.yaml").write_text(OWN.replace("own", "bare").replace("data: digits\n", ""))
-    try:
-        status = main(line.split())
-    except SystemExit as end:  # of argparse, which shows the usage first
-        status = end.code
+    Path("few.yaml").write_text(OWN.replace("own", "few").replace(": 60", ": 2"))
+    labels = np.arange(40) % 2
+    np.savez("two.npz", x_train=np.zeros((40, 8, 8), "u1"), y_train=labels, x_test=IMAGES, y_test=labels[:12])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alkit.commands.pages.NOTEBOOKS", Path("notebooks").absolute())  # what is not refused may write
+        try:
+            status = main(line.split())
+        except SystemExit as end:  # of argparse, which shows the usage first
+            status = end.code
     assert status == 2
+    assert not list(Path().rglob("*.html"))
     said = sys.stderr.getvalue().splitlines()
     assert len(said) == 1 or ": error: " in said[-1]
     raise RefusedError(said[-1])
@@ -297,11 +303,12 @@ group(
 )  # fmt: skip
 group(
     "published", of_labels, "mine.npz has shape {}; publish the runs again.",
-    ("two sides", {"shape": (8, 8)}, "array([8, 8]) and known_as '01'"),
-    ("a negative side", {"shape": (8, 8, -1)}, "array([ 8,  8, -1]) and known_as '01'"),
-    ("a huge side", {"shape": (8, 8, 2**62)}, "array([...]) and known_as '01'"),
-    ("float sides", {"shape": (8.0, 8.0, 1.0)}, "array([8., 8., 1.]) and known_as '01'"),
-    ("known as nothing", {"known_as": ""}, "array([8, 8, 1]) and known_as ''"),
+    ("two sides", {"shape": (8, 8)}, "[8, 8] and known_as '01'"),
+    ("a negative side", {"shape": (8, 8, -1)}, "[8, 8, -1] and known_as '01'"),
+    ("a huge side", {"shape": (8, 8, 2**62)}, f"[8, 8, {2**62}] and known_as '01'"),
+    ("float sides", {"shape": (8.0, 8.0, 1.0)}, "[8.0, 8.0, 1.0] and known_as '01'"),
+    ("texts of two lines", {"shape": ["a\nb"] * 9}, "['a\\nb', 'a\\nb', 'a\\nb', 'a\\nb'] and known_as '01'"),
+    ("known as nothing", {"known_as": ""}, "[8, 8, 1] and known_as ''"),
 )  # fmt: skip
 DAMAGES = (
     ("empty", lambda archive: b"", "File is not a zip file"),
@@ -323,6 +330,7 @@ group(
     "member", lambda given: of_member(*given), "mine.npz{}.",
     ("no array", ("readme.txt", b"hello"), " (readme.txt) cannot be read: ...magic string..."),
     ("of a Mac", ("__MACOSX/._x.npy", b"\0\5\x16\7" * 9), " (__MACOSX/._x) cannot be read: ...magic string..."),
+    ("of two lines", ("a\nb.npy", b"hello"), " (a b) cannot be read: ...magic string..."),
     ("outside", ("../more.npy", b"hello"), " (../more) cannot be read: ...magic string..."),
     ("outside, huge", ("/tmp/more.npy", header((2**62,))), " (/tmp/more) cannot be read: ... 16 at most"),
     ("a folder", ("more/", b""), " (more/) cannot be read: EOF: ..."),
@@ -665,7 +673,7 @@ group(
     "sampler is {}; give random, least_certainty, least_certainty_margin, entropy or a function, a Pool, 1 to 10.",
     *((f"{name} of 0", (name, TENTHS, 0), f"{name!r}, pool a Pool, n_query 0") for name in SAMPLERS),
     *((f"{name} of 11", (name, TENTHS, 11), f"{name!r}, pool a Pool, n_query 11") for name in SAMPLERS),
-    *((f"of {n!r}", ("random", TENTHS, n), f"'random', pool a Pool, n_query {n!r}") for n in (-1, 2.5, "2", None)),
+    *((f"of {n!r}", ("random", TENTHS, n), f"'random', pool a Pool, n_query {n!r}") for n in (-1, 2.0, 2.5, "2", None)),
     ("margin", ("margin", TENTHS, 1), "'margin', pool a Pool, n_query 1"),
     ("an experiment", ("original_label", TENTHS, 1), "'original_label', pool a Pool, n_query 1"),
     ("a list", (["random"], TENTHS, 1), "['random'], pool a Pool, n_query 1"),
@@ -764,9 +772,11 @@ group(
     ("seeds 1.5", "--seeds 1.5", "error: argument --seeds: invalid ... value: '1.5'"),
     ("device gpu", "--output out --device gpu", 'device is \'gpu\' (...); give "auto", "cpu", "cuda" or "mps".'),
     ("jobs 0", "--output out --jobs 0", "jobs is 0; give at least 1, or -1 for one each core."),
+    ("too few for folds", "--profile few.yaml --data two.npz", "n_labelled is 2: no class has more than 1 ..."),
     ("jobs as a text", "--jobs all", "error: argument --jobs: invalid ... value: 'all'"),
     ("output is a file", "--output table.csv", f"[Errno ...] ...{WHERE}"),
-    ("output is the project", f"--output {ROOT}", "output is ..., where the notebooks would be overwritten; give ..."),
+    ("output below a file", "--output table.csv/out", f"[Errno ...] ...{WHERE}"),
+    ("output has the notebooks", "--output .", "output is ..., where the notebooks would be overwritten; give ..."),
     ("published", "--profile replay --publish", "publish writes ... anew; give a profile and ALKIT_RECORDS that ..."),
 )  # fmt: skip
 group(
@@ -789,7 +799,7 @@ group(
 group(
     "command", of_command, "alkit {}",
     ("slides of no report", "slides --profile nope", "slides: ... has no report; run `alkit report --profile nope`."),
-    ("a handout to itself", f"handout --output {ROOT / 'notebooks'}", "handout: output is ..., where the ..."),
+    ("a handout to itself", "handout --output notebooks", "handout: output is ..., where the ..."),
     ("a handout to a file", "handout --output table.csv", f"handout: [Errno ...] ...{WHERE}"),
     ("a handout to nowhere", "handout", "handout: error: the following arguments are required: --output"),
 )  # fmt: skip

@@ -72,38 +72,6 @@ def test_own_colour_images_run_through_the_notebooks_that_write_files(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--profile", "quik"], "profile is 'quik'; give cifar10, cifar10-fixed, quick"),
-        (["--seeds", "0"], "seeds is ()"),
-        (["--device", "gpu"], "device is 'gpu'"),
-        (["--data", "absent.npz"], "data is 'absent.npz' (no such file)"),
-        (["--profile", "torn.yaml"], "torn.yaml is no YAML file"),
-        (["--output", "too_many.yaml/out"], "give another --output"),
-        (["--output", str(ROOT)], "where the notebooks would be overwritten; give another folder"),
-        (["--data", "one_each.npz", "--profile", "one_each.yaml"], "has more than 1 labelled images, but 2 folds"),
-        (["--profile", "too_many.yaml"], "n_query is 5000; give 1 to 1237"),
-        (["--profile", "in_rounds.yaml"], "unknown parameters ['n_rounds']"),
-        (["--profile", "replay", "--publish"], "give a profile and ALKIT_RECORDS that do not read it"),
-        (["--profile", str(TINY), "--jobs", "0"], "jobs is 0; give at least 1"),
-    ],
-)
-def test_parameters_are_checked_before_the_first_notebook(arguments, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report_module, "_execute", None)
-    tiny = TINY.read_text(encoding="utf-8")
-    Path("too_many.yaml").write_text(tiny.replace("profile: tiny", "profile: too_many").replace(": 20", ": 5000"))
-    Path("in_rounds.yaml").write_text(tiny.replace("profile: tiny", "profile: in_rounds\nn_rounds: 2"))
-    Path("torn.yaml").write_text("profile: [")
-    Path("one_each.yaml").write_text(tiny.replace("profile: tiny", "profile: one_each").replace(": 60", ": 2"))
-    images, labels = np.arange(40 * 64).reshape(40, 8, 8).astype(np.uint8), np.arange(40) % 2
-    np.savez("one_each.npz", x_train=images, y_train=labels, x_test=images[:4], y_test=labels[:4])
-    assert main(["report", "--output", "out", *arguments]) == 2
-    assert message in capsys.readouterr().err
-    assert not list(Path("out").glob("*.html"))
-
-
-@pytest.mark.parametrize(
     ("code", "message"),
     [
         ("1 / 0", "02_bad.ipynb, cell 3 (1 / 0): ZeroDivisionError: division by zero"),
