@@ -3,12 +3,13 @@
 import io
 import time
 import warnings
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import fields, replace
 
 import numpy as np
 import optuna
 import pandas as pd
+from filelock import FileLock
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 from sklearn.metrics import f1_score
@@ -68,8 +69,10 @@ def search(
     def compute() -> dict:
         check_images(study, experiment, seed)
         tuner = _tuner(f"{experiment} {records.key(what)}", storage)
-        done, own = _finished(tuner), {name: getattr(recipe, name) for name in ranges}
-        with progress_bar(study.n_trials, f"search, {experiment}", unit="trial", initial=len(done)) as bar:
+        own, text = {name: getattr(recipe, name) for name in ranges}, f"search, {experiment}"
+        # Where two processes search alike, one waits, and then finds all trials done: those of both would be others.
+        lock = nullcontext() if storage else FileLock(records.folder() / f".{records.key(what)}.lock")
+        with lock, progress_bar(study.n_trials, text, unit="trial", initial=len(done := _finished(tuner))) as bar:
             while len(done) < study.n_trials:
                 # Alone, a proposal follows from the finished trials and the seed, whatever was interrupted before; of
                 # processes that share a storage, each needs its own.

@@ -174,6 +174,10 @@ def stopped_by(error):
             PermissionError(13, "Permission denied", "/x"), 2,
             "alkit report: [Errno 13] Permission denied: '/x'; give another --output, ALKIT_RECORDS or ALKIT_DATA\n",
         ),
+        (
+            OSError(28, "No space left on device"), 2,
+            "alkit report: [Errno 28] No space left on device; give another --output, ALKIT_RECORDS or ALKIT_DATA\n",
+        ),
     ],
 )  # fmt: skip
 def test_what_stops_a_command_is_said_in_a_sentence(error, status, said, monkeypatch, capsys):

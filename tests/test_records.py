@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from itertools import dropwhile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,6 +121,18 @@ def test_a_file_that_is_replaced_stays_whole_until_its_successor_is(tmp_path):
         with pytest.raises(type(error)):
             replace_file(path, fails)
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir() if each.is_file()] == [("table.csv", "whole")]
+
+
+def test_a_disk_that_is_full_by_then_is_said_with_what_to_do_and_nothing_counts(records, monkeypatch):
+    def full(path, content):
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=r"\(No space left .*ALKIT_RECORDS"):
+        patch.setattr(Path, "write_bytes", full)
+        once(CONFIG, Computed())
+    assert not list(records.iterdir())
+    assert once(CONFIG, Computed())["f1"] == 0.25
 
 
 def test_shipped_records_come_first_and_their_folder_is_never_written(records, tmp_path):

@@ -1,5 +1,6 @@
 """The report as a person runs it, its errors, and what a kill leaves."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from sklearn.datasets import load_sample_images
 from alkit import ROOT
 from alkit.commands import main, pages
 from alkit.commands import report as report_module
-from alkit.commands.kernels import _Process
+from alkit.commands.kernels import Kernels, _ForkedKernel, _Process
 
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 
@@ -129,6 +130,18 @@ def test_what_a_user_set_for_other_programs_reaches_no_notebook(forked, notebook
         assert "backend: module://matplotlib_inline.backend_inline" in page or "backend: inline" in page
         assert "data:image/png" in page
     assert not (tmp_path / "out" / "01_second-Copy1.html").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are not forked")
+def test_a_kernel_that_is_just_beginning_or_has_just_ended_is_no_error_where_all_are_to_end(monkeypatch):
+    kernel, states = Kernels(), []
+    kernel.provisioner = _ForkedKernel(parent=kernel, kernel_spec=kernel.kernel_spec)
+    Kernels.started.add(kernel)
+    monkeypatch.setattr(_Process, "start", lambda process: states.append(Kernels.kill()))
+    asyncio.run(kernel.provisioner.launch_kernel(["python", "-f", "connection.json"], env={}))
+    kernel.provisioner.process = None
+    Kernels.kill()
+    assert states == [None]
 
 
 RUN = """

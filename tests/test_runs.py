@@ -1,12 +1,16 @@
 """Many runs: in order, in processes, and on a cluster, with the same records."""
 
+import os
 import re
+import subprocess
 import sys
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 
 import dask
 import numpy as np
+import psutil
 import pytest
 import torch
 from conftest import in_a_cell
@@ -120,6 +124,35 @@ def test_what_cannot_be_is_refused(study, monkeypatch, records):
     records.unlink()
     with pytest.raises(ModuleNotFoundError, match="pip install"):
         run_all(study, cluster="tcp://127.0.0.1:1")
+
+
+WORKERS = """
+import os, sys, time
+from pathlib import Path
+from joblib import delayed
+from alkit.runs import _on
+
+def wait(number):
+    Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(600)
+
+with _on(None, 2, None) as parallel:
+    list(parallel(delayed(wait)(number) for number in range(2)))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+@pytest.mark.parametrize("victim", ["asker", "worker"])
+def test_a_process_that_is_killed_leaves_no_other_and_of_a_worker_it_is_said(victim, tmp_path):
+    command = [sys.executable, "-c", WORKERS.replace("sys.argv[1]", repr(str(tmp_path)))]
+    asker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while asker.poll() is None and len(list(tmp_path.iterdir())) < 2:
+        time.sleep(0.1)
+    workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
+    (asker if victim == "asker" else workers[0]).kill()
+    asker.wait(60)
+    assert psutil.wait_procs(workers, 20)[1] == []
+    assert victim == "asker" or "was there memory left?" in asker.stderr.read()
 
 
 # How runs are handed out: trained by nobody, done in threads of this process.

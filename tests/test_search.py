@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sqlite3
 import sys
 from dataclasses import replace
 
@@ -179,6 +180,15 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(brief, whole, monkeypa
     same(trials_of(brief, "original_label", 7), whole)
 
 
+def test_a_clock_that_was_set_back_by_a_day_changes_no_order(brief, whole, records, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "fit", after(12, interrupted))
+        trials_of(brief, "original_label", 7)
+    with sqlite3.connect(records / "search.db") as trials:
+        trials.execute("UPDATE trials SET datetime_complete = datetime(datetime_complete, '+1 day')")
+    same(trials_of(brief, "original_label", 7), whole)
+
+
 def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -206,6 +216,12 @@ def test_a_killed_search_ends_as_if_it_had_not_been(brief, whole, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(module, "fit", after(n_fits, killed))
             assert at_once((brief, "original_label", 7, {})) == [-signal.SIGKILL]
+    same(trials_of(brief, "original_label", 7), whole)
+
+
+@forks
+def test_two_processes_that_search_alike_without_a_storage_end_as_one_does(brief, whole):
+    assert at_once(*[(brief, "original_label", 7, {})] * 2) == [0, 0]
     same(trials_of(brief, "original_label", 7), whole)
 
 

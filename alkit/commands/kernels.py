@@ -53,6 +53,9 @@ class Kernels(AsyncKernelManager):
         self.started.add(self)
         self.provisioner = _ForkedKernel(parent=self, kernel_spec=self.kernel_spec) if self.forked else None
         self.profile = TemporaryDirectory(ignore_cleanup_errors=True)
+        if self.forked and len(self.profile.name) < 80:  # a port another program may take before the kernel does
+            self.transport, self.ip = "ipc", f"{self.profile.name}/kernel"
+            self.connection_file = f"{self.ip}.json"
         await super().start_kernel(env=self.variables | {"IPYTHONDIR": self.profile.name}, **options)
 
 
