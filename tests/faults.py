@@ -24,7 +24,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing, suppress
-from functools import cache
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -43,7 +43,7 @@ COMMANDS = {
 }
 OF_THE_HOUR = ["seconds", "day", "versions", "run_on"]
 PATIENCE = 60  # seconds until all processes are gone: one that is importing notices nothing before that is done
-DIED = r"(^alkit report: \d\d_\w+\.ipynb, cell \d+ \(.+\)|A process that did runs).*: was there memory left\?"
+DIED = r"^alkit report: (\d\d_\w+\.ipynb, cell \d+ \(.+\): .+|A process that did runs .+); was there memory left\?"
 LIBC = ctypes.CDLL(None)
 
 
@@ -94,9 +94,10 @@ class Place:
 
     def damage(self, before=frozenset()):
         """What is wrong with processes and files after a stop, given what was finished before."""
-        until = time.monotonic() + PATIENCE
-        while (left := list(self.processes())) and time.monotonic() < until:
-            time.sleep(0.2)
+        for _ in range(PATIENCE):
+            if not (left := list(self.processes())):
+                break
+            time.sleep(1)
         for process in left:
             process.kill()
         torn = [path.name for path in self.records.glob("*.json") if not records.read(path.stem, self.records)]
@@ -130,7 +131,7 @@ def uninterrupted(folder, command):
     return place, time.monotonic() - start
 
 
-def killed(folder, command, kills, dice, fifth=False):
+def killed(folder, kills, dice, command, fifth=False):
     """Kill a command at random moments, go on with it, and compare what it ends with; anew until that was enough."""
     (_, seconds), place = uninterrupted(folder, command), None
     while kills or place:
@@ -162,14 +163,6 @@ def workers(place):
             if os.getsid(process.pid) == process.pid or "LokyProcess" in " ".join(process.cmdline()):
                 found.append(process)
     return found
-
-
-def killed_reports(folder, times, dice):
-    yield from killed(folder, "quick", times, dice, fifth=True)
-
-
-def killed_searches(folder, times, dice):
-    yield from killed(folder, "tune", times, dice)
 
 
 def clock_set_back(folder, times, dice):
@@ -303,12 +296,12 @@ def downloads(folder, times, dice):
             server.asked.wait(600)
             time.sleep(3 * dice.random())
             process.kill()
-        expected = {"codes": (1,), "says": f"^ConnectionError: .*{url}.*CIFAR10_URL"}
+        code, expected = process.wait(600), {"codes": (1,), "says": f"^ConnectionError: .*{url}.*CIFAR10_URL"}
         if "killed" in kind:
             expected = {"codes": (0, -signal.SIGKILL)}
-        elif any(path.is_file() for path in place.data.iterdir()):
-            yield kind, "left a file"
-        problem = place.wrong(process.wait(600), **expected) + place.damage()
+        problem = place.wrong(code, **expected) + place.damage()
+        if code == 1 and (left := [path.name for path in place.data.iterdir()]):
+            problem += f"left: {left} "
         server.content, server.upto, server.silence = content, len(content), 0
         url = f"http://127.0.0.1:{server.server_port}/cifar-10-python.tar.gz"
         yield kind, problem + place.wrong(place.start("-c", CIFAR10, sums, "", CIFAR10_URL=url).wait(600), digest)
@@ -317,7 +310,8 @@ def downloads(folder, times, dice):
 # The quick ones first.
 FAULTS = {
     "downloads": (downloads, 20), "readonly": (read_only, 1), "clocks": (clock_set_back, 3), "four": (four_at_once, 1),
-    "disks": (full_disks, 2), "searches": (killed_searches, 20), "kills": (killed_reports, 50),
+    "disks": (full_disks, 2), "searches": (partial(killed, command="tune"), 20),
+    "kills": (partial(killed, command="quick", fifth=True), 50),
 }  # fmt: skip
 
 
