@@ -155,7 +155,7 @@ def _predict(train: Images, images: Images, recipe: Recipe, seed: int, device: s
 
 
 def _tuner(name: str, storage: str | None) -> optuna.Study:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the kit says it in a sentence
     own = records.folder() / "search.db"
     url = str(storage or f"sqlite:///{own}")
     options = {"engine_kwargs": {"connect_args": {"timeout": 60}}} if url.startswith("sqlite") else {}
