@@ -150,7 +150,7 @@ def _without_images(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
     """The data set of published runs, with the pictures of CIFAR-10 if these are here and their labels are the same."""
     (known_as,), shape = _texts(path, arrays, "known_as", 1), np.ravel(arrays["shape"])[:4].tolist()
     if not known_as or [type(side) for side in shape] != [int] * 3 or not 0 < min(shape) <= max(shape) < 100:
-        raise ValueError(f"{path} has shape {shape} and known_as {known_as!r}; publish the runs again.")
+        raise ValueError(f"{path} has shape {str(shape)!r} and known_as {known_as!r}; publish the runs again.")
     cached = data_folder() / "cifar10.npz"
     original = _dataset(cached, _arrays(cached)) if cached.is_file() else None
     given = {key: arrays[key] for key in ("name", "class_names", "y_train", "y_test")}

@@ -303,12 +303,13 @@ group(
 )  # fmt: skip
 group(
     "published", of_labels, "mine.npz has shape {}; publish the runs again.",
-    ("two sides", {"shape": (8, 8)}, "[8, 8] and known_as '01'"),
-    ("a negative side", {"shape": (8, 8, -1)}, "[8, 8, -1] and known_as '01'"),
-    ("a huge side", {"shape": (8, 8, 2**62)}, f"[8, 8, {2**62}] and known_as '01'"),
-    ("float sides", {"shape": (8.0, 8.0, 1.0)}, "[8.0, 8.0, 1.0] and known_as '01'"),
-    ("texts of two lines", {"shape": ["a\nb"] * 9}, "['a\\nb', 'a\\nb', 'a\\nb', 'a\\nb'] and known_as '01'"),
-    ("known as nothing", {"known_as": ""}, "[8, 8, 1] and known_as ''"),
+    ("two sides", {"shape": (8, 8)}, "'[8, 8]' and known_as '01'"),
+    ("a negative side", {"shape": (8, 8, -1)}, "'[8, 8, -1]' and known_as '01'"),
+    ("a huge side", {"shape": (8, 8, 2**62)}, f"'[8, 8, {2**62}]' and known_as '01'"),
+    ("float sides", {"shape": (8.0, 8.0, 1.0)}, "'[8.0, 8.0, 1.0]' and known_as '01'"),
+    ("texts of two lines", {"shape": ["a\nb"] * 9}, "\"['a\\\\nb', ...]\" and known_as '01'"),
+    ("tables", {"shape": np.zeros(1, [("a", "?", (2, 1))])}, "'[(array([[False],\\n ...' and known_as '01'"),
+    ("known as nothing", {"known_as": ""}, "'[8, 8, 1]' and known_as ''"),
 )  # fmt: skip
 DAMAGES = (
     ("empty", lambda archive: b"", "File is not a zip file"),
