@@ -89,6 +89,7 @@ def test_pages_load_nothing_from_a_network_and_formulas_need_no_script(quick_rep
         assert all(len(alt) > 30 for alt in described), name
         assert not any("No description" in alt for alt in described), name
         assert text.count("<table") == text.count('<div class="kit-table" role="group"'), "a table cannot be scrolled"
+        assert "<th></th>" not in text, "a heading of nothing"
         prose = re.sub(r"<(pre|script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
         assert "$" not in prose, f"{name} shows a formula as it is typed"
     assert "<math" in pages["06_entropy"]

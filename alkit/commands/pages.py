@@ -40,7 +40,7 @@ def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, before:
     html = exporter.from_notebook_node(notebook)[0].replace('<script src=""></script>', "")
     html = html.replace("</head>", f"<style>{STYLE}</style></head>", 1).replace("<main>", f"{before}<main>", 1)
     # A cell is not a control, so the tab key need not stop at each; but at a table, which the arrow keys scroll.
-    html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>")
+    html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
     html = html.replace("<table", '<div class="kit-table" role="group" aria-label="table" tabindex="0"><table')
     page.write_text(html.replace("</main>", f"</main>{after}", 1), encoding="utf-8")
     return title
