@@ -34,7 +34,7 @@ def once(config: dict, compute: Callable[[], dict], shipped: str = "") -> dict:
     OSError where nothing can be kept, before anything is computed.
     """
     name = key(config)
-    kept = (read(name, place) or {} for place in (ROOT / (shipped or folder()), folder()))
+    kept = (read(name, place) or {} for place in [ROOT / shipped] * bool(shipped) + [folder()])
     # That of another configuration, under this name, would be another result.
     done = next((done for done in kept if isinstance(done.get("config"), dict) and key(done["config"]) == name), None)
     if done is None:
@@ -47,7 +47,7 @@ def once(config: dict, compute: Callable[[], dict], shipped: str = "") -> dict:
 
 def exists(config: dict, shipped: str = "") -> bool:
     """Whether `once` would find this configuration, unless its files are damaged."""
-    return any((place / f"{key(config)}.json").is_file() for place in (ROOT / (shipped or folder()), folder()))
+    return any((place / f"{key(config)}.json").is_file() for place in [ROOT / shipped] * bool(shipped) + [folder()])
 
 
 def key(config: dict) -> str:
