@@ -14,6 +14,9 @@ bench: .venv/installed-bench
 faults: .venv/installed-test
 	$(IN_VENV) tests/faults.py
 
+rename: .venv/installed
+	$(IN_VENV) tests/rename.py
+
 # The tests with the oldest releases that are allowed, and the oldest Python: make oldest PYTHON=python3.11
 oldest:
 	$(PYTHON) -m venv --clear .venv-oldest
@@ -39,4 +42,4 @@ lab: .venv/installed
 	$(IN_VENV) -m pip install -e ".[bench]"
 	touch $@
 
-.PHONY: report test bench faults oldest lab
+.PHONY: report test bench faults rename oldest lab

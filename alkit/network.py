@@ -1,6 +1,7 @@
 """A small, wide convolutional network, sized by the images it is given, and Muon, the optimiser of its convolutions."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -27,13 +28,6 @@ class Convolution(nn.Module):
         return functional.gelu(self.normalise(self.pool(functional.conv2d(x, weight, padding=1))))
 
 
-class Stage(nn.Sequential):
-    """Halve the image sides and widen the channels, then look once more."""
-
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(Convolution(inputs, outputs, pool=True), Convolution(outputs, outputs))
-
-
 class Network(nn.Module):
     """Turns images (N, C, H, W), uint8 or real numbers of 0 to 255, into logits (N, n_classes).
 
@@ -52,7 +46,10 @@ class Network(nn.Module):
         self.register_buffer("scale", torch.ones(channels, 1, 1))
         self.register_buffer("whitening", torch.zeros(8 * channels, channels, 2, 2))
         self.bias = nn.Parameter(torch.zeros(8 * channels))
-        self.stages = nn.Sequential(*map(Stage, [8 * channels, *widths[:-1]], widths))
+        # Each stage halves the sides and widens the channels, then looks once more.
+        stages = pairwise([8 * channels, *widths])
+        stages = [nn.Sequential(Convolution(a, b, pool=True), Convolution(b, b)) for a, b in stages]
+        self.stages = nn.Sequential(*stages)
         self.classifier = nn.Linear(widths[-1], n_classes, bias=False)
         self.rescale()
 
@@ -92,25 +89,29 @@ class Network(nn.Module):
         self.whitening.copy_(torch.cat([filters, -filters]))
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum, made orthogonal: each step turns a matrix by the same amount in all directions it can.
+class Muon:
+    """Momentum, of matrices made orthogonal: each step turns a matrix by the same amount in all directions it can.
 
-    Jordan 2024, https://kellerjordan.github.io/posts/muon, with three Newton-Schulz steps. torch.optim.Muon computes
-    these in bf16, which most processors emulate: a third of the training time went into it.
+    Jordan 2024, https://kellerjordan.github.io/posts/muon, with three Newton-Schulz steps. The few other weights take
+    plain steps by Nesterov's momentum, at half the rate. torch.optim.Muon computes in bf16, which most processors
+    emulate: a third of the training time went into it. And what is in torch.optim imports torch's compiler on its first
+    step, which takes hundreds of times as long as a small network does to learn.
     """
 
-    def __init__(self, matrices: list[nn.Parameter], learning_rate: float, momentum: float = 0.6):
-        super().__init__(matrices, {"lr": learning_rate, "momentum": momentum})
+    def __init__(self, matrices: list[nn.Parameter], others: list[nn.Parameter]):
+        self.matrices, self.others = ([(w, torch.zeros_like(w)) for w in weights] for weights in (matrices, others))
 
     @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            for matrix in group["params"]:
-                state = self.state[matrix]
-                mean = state.setdefault("mean", torch.zeros_like(matrix)).lerp_(matrix.grad, 1 - group["momentum"])
-                direction = orthogonal(matrix.grad.lerp(mean, group["momentum"]))
-                tall = max(1, len(matrix) / matrix.shape[1]) ** 0.5
-                matrix.sub_(direction, alpha=group["lr"] * tall)
+    def step(self, rate: float, loss_scale: float = 1) -> None:
+        """Change the weights by their gradients, which are those of the loss times `loss_scale`."""
+        for matrix, mean in self.matrices:
+            mean.lerp_(matrix.grad, 0.4)
+            direction = orthogonal(matrix.grad.lerp(mean, 0.6))
+            tall = max(1, len(matrix) / matrix.shape[1]) ** 0.5
+            matrix.sub_(direction, alpha=rate * tall)  # of a gradient, only its direction counts
+        for weight, momentum in self.others:
+            momentum.mul_(0.85).add_(weight.grad)
+            weight.sub_(weight.grad.add(momentum, alpha=0.85), alpha=rate / 2 / loss_scale)
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:

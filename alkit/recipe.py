@@ -8,7 +8,7 @@ class Recipe:
     """Every hyper-parameter of one training.
 
     epochs: passes over the images. batch_size: images a step. learning_rate: the peak of that of Muon, an optimiser for
-    matrices, here those of the convolutions; the few other parameters learn at half of it by SGD. label_smoothing: the
+    matrices, here those of the convolutions; the few other weights learn at half of it. label_smoothing: the
     part of each target that is spread evenly over all classes, 0 to below 1. width: channels of the first stage.
     shift: largest random translation in pixels. flip: mirror half of the images. cutout: side of the hidden square in
     pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1.

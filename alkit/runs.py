@@ -43,6 +43,8 @@ def run_all(
     works = {run: _work(study, run[0]) for wave in waves for run in wave}
     if not works:
         return
+    if study.dataset.known_as:
+        study.run(*next(iter(works)))  # which says what is missing
     records.check()
     jobs = joblib.cpu_count() if jobs == -1 else jobs or _jobs(study, sum(works.values()))
     say(f"{len(works)} runs to do, {f'on {cluster}' if cluster else f'{jobs} at a time'}.")
@@ -98,7 +100,7 @@ def _jobs(study: Study, work: float) -> int:
     """How many runs at a time serve: one for each GPU, or each core where the work is worth the start of processes."""
     if choose_device(study.device).type != "cpu":
         return max(1, torch.cuda.device_count())
-    return joblib.cpu_count() if work > WORTH and not study.dataset.known_as else 1
+    return joblib.cpu_count() if work > WORTH else 1
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 from alkit import records
 from alkit.data import Images, check_folds
 from alkit.recipe import Recipe
-from alkit.study import Study, check_images, is_strategy
+from alkit.study import Study, is_strategy
 from alkit.training import fit, predict_proba, progress_bar
 
 N_FOLDS = {"original_label": 5}  # of the others 2: their added images train in each fold, which takes longer
@@ -67,7 +67,6 @@ def search(
         return f1
 
     def compute() -> dict:
-        check_images(study, experiment, seed)
         tuner = _tuner(f"{experiment} {records.key(what)}", storage)
         own, text = {name: getattr(recipe, name) for name in ranges}, f"search, {experiment}"
         # Where two processes search alike, one waits, and then finds all trials done: those of both would be others.

@@ -120,8 +120,18 @@ class Study:
         return _view(self, model, base["pool_probabilities"], np.empty(0, int))
 
     def once(self, config: dict, compute: Callable[[], dict]) -> dict:
-        """`records.once`, which looks among the runs first that are shipped with the study."""
-        return records.once(config, compute, self.shipped)
+        """`records.once`, which looks among the runs first that are shipped with the study.
+
+        Raises ValueError where there is nothing but stand-ins for images to compute it with.
+        """
+
+        def checked() -> dict:
+            if self.dataset.known_as:
+                problem = f"{config['experiment']} with seed {config['seed']} is not among the published runs"
+                raise ValueError(f"{problem} of {self.dataset.name}; give a profile that trains, as cifar10.")
+            return compute()
+
+        return records.once(config, checked, self.shipped)
 
     def is_done(self, experiment: Experiment, seed: int) -> bool:
         """Whether a run was done before."""
@@ -150,11 +160,7 @@ class Study:
 
 
 def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict | None = None, device: str = "") -> dict:
-    """The protocol, without reading or keeping anything: what `Study.run` gives, done on `device`, that of the study.
-
-    Raises ValueError where the data set has stand-ins for images, otherwise what `Study.run` raises.
-    """
-    check_images(study, experiment, seed)
+    """What `Study.run` gives, without reading or keeping anything; done on `device`, if given, or that of the study."""
     start, dataset, place = time.perf_counter(), study.dataset, choose_device(device or study.device)
     picks, curve, extra, n_classes = np.empty(0, np.int64), [], {}, len(dataset.class_names)
     if is_strategy(experiment):
@@ -202,13 +208,6 @@ def _view(study: Study, model: Callable, probabilities: np.ndarray, picks: np.nd
         lambda: predict_features(model(), study.pool[left].images),
         lambda: predict_features(model(), (study.labelled + study.pool[picks]).images),
     )
-
-
-def check_images(study: Study, experiment: Experiment, seed: int) -> None:
-    """Raise ValueError where the data set has stand-ins for images, on which nothing is trained."""
-    if study.dataset.known_as:
-        problem = f"{name_of(experiment)} with seed {seed} is not among the published runs of {study.dataset.name}"
-        raise ValueError(f"{problem}, and stand-ins for images train nothing; give a profile that trains, as cifar10.")
 
 
 def is_seed(seed: int) -> bool:

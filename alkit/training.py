@@ -54,10 +54,10 @@ def fit(
     """Train a new network on images (N, H, W, C) uint8 with labels (N,) int in 0..n_classes-1.
 
     The images stay on the device as uint8 and are augmented there; nothing waits for the device before an epoch ends.
-    Convolutions learn by Muon, all else by SGD; the rates rise for a fifth of the steps, then fall to 0. Same seed,
-    model of processor or GPU, precision, number of threads and versions: the same network to the bit. `n_classes` is
-    the largest label + 1 unless given; `precision` that of `choose_precision`, in which the network will predict too;
-    `progress` the text before the bar.
+    Convolutions learn by Muon, all else by Nesterov's momentum; the rate rises for a fifth of the steps, then falls to
+    0. Same seed, model of processor or GPU, precision, number of threads and versions: the same network to the bit.
+    `n_classes` is the largest label + 1 unless given; `precision` that of `choose_precision`, in which the network will
+    predict too; `progress` the text before the bar.
     Raises ValueError for images and labels that do not belong together.
     """
     images, labels = part.images, part.labels
@@ -75,24 +75,20 @@ def fit(
         model = model.to(device, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
-        # Small gradients would vanish in fp16. Muon looks at directions only; for SGD the rate takes the factor back.
-        loss_scale = 1024 if precision == "fp16" else 1
-        peak, matrices = recipe.learning_rate, model.convolutions()
+        loss_scale = 1024 if precision == "fp16" else 1  # or small gradients would vanish
+        matrices = model.convolutions()
         others = [w for w in model.parameters() if w.requires_grad and not any(w is matrix for matrix in matrices)]
-        others = torch.optim.SGD(others, peak / 2 / loss_scale, momentum=0.85, nesterov=True)
-        optimizers = [Muon(matrices, peak), others]
-        rate = lambda step: min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)  # noqa: E731
-        schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, rate) for optimizer in optimizers]
-        for _ in range(recipe.epochs):
-            for batch, targets in augmented_batches(images, labels, n_batches, recipe, generator):
-                with mixed:
-                    loss = functional.cross_entropy(model(batch), targets, label_smoothing=recipe.label_smoothing)
-                model.zero_grad(set_to_none=True)
-                (loss_scale * loss).backward()
-                for each in (*optimizers, *schedules):
-                    each.step()
-                model.rescale()
-                bar.update()
+        optimizer, each = Muon(matrices, others), (images, labels, n_batches, recipe, generator)
+        batches = (batch for _ in range(recipe.epochs) for batch in augmented_batches(*each))
+        for step, (batch, targets) in enumerate(batches):
+            with mixed:
+                loss = functional.cross_entropy(model(batch), targets, label_smoothing=recipe.label_smoothing)
+            model.zero_grad(set_to_none=True)
+            (loss_scale * loss).backward()
+            rate = min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)
+            optimizer.step(recipe.learning_rate * rate, loss_scale)
+            model.rescale()
+            bar.update()
     return model.eval()
 
 

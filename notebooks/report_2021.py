@@ -55,6 +55,19 @@ def claims(results: pd.DataFrame, test_noise: pd.DataFrame | None = None) -> pd.
     return pd.DataFrame(rows, columns="claim report ours low high n_seeds p_holm verdict".split())
 
 
+def as_markdown(claims: pd.DataFrame, run_on: str) -> str:
+    """The claims as a table: claim, the report's figure, ours with its interval, verdict."""
+    lines = [
+        "| claim of the report | in the report | ours (95 % interval) | verdict |",
+        "|---|---|---|---|",
+    ]
+    for row in claims.itertuples():
+        interval = f" ({row.low:z.3f} to {row.high:z.3f})" if pd.notna(row.low) else ""
+        claim, ours = row.claim.replace(" ", "` ", 1), f"{row.ours:z.3f}{interval}"
+        lines.append(f"| `{claim} | {row.report:.3f} | {ours} | {row.verdict} |")
+    return "\n".join([*lines, "", f"*Measured on {run_on}.*", ""])
+
+
 def _verdict(row: pd.Series, bounds: tuple[float, float], n_tests: int) -> str:
     n, mean = int(row["n_seeds"]), row["mean"]
     if np.isnan(mean):

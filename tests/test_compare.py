@@ -19,7 +19,7 @@ from compare import (
     seeds_needed,
     summary,
 )
-from report_2021 import F1, claims
+from report_2021 import F1, as_markdown, claims
 from scipy import stats
 from scipy.optimize import isotonic_regression
 from scipy.special import comb
@@ -580,3 +580,19 @@ def test_orders_that_differ_by_hand():
     assert orders_differ(pd.DataFrame([[0.70, 0.72, 0.74], [0.71, 0.73, 0.70]])) == 1
     assert orders_differ(pd.DataFrame([[0.5, 0.5, 0.5], [0.5, 0.6, 0.7]])) == pytest.approx(1 / 6)
     assert np.isnan(orders_differ(pd.DataFrame([[0.5], [0.6]])))
+
+
+def test_verdicts_are_a_table_with_intervals():
+    rows = pd.DataFrame(
+        [
+            ["entropy beats random", 0.004, 0.01, 0.002, 0.018, "holds"],
+            ["margin beats random", 0.01, -0.0004, -0.0001, 0.0, ""],
+            ["margin gains about 12 points", 0.12, 0.3, np.nan, np.nan, "cannot tell"],
+        ]
+    )
+    rows.columns = ["claim", "report", "ours", "low", "high", "verdict"]
+    lines = as_markdown(rows, "digits, seed 0").splitlines()
+    assert lines[2] == "| `entropy` beats random | 0.004 | 0.010 (0.002 to 0.018) | holds |"
+    assert lines[3].split(" | ")[2] == "0.000 (0.000 to 0.000)"
+    assert lines[4].split(" | ")[2] == "0.300"
+    assert lines[-1] == "*Measured on digits, seed 0.*"

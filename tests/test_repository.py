@@ -9,10 +9,11 @@ from itertools import chain
 
 import pandas as pd
 import pytest
+from report_2021 import as_markdown
 
 import alkit
 from alkit import ROOT, __version__
-from alkit.commands.publish import VERDICTS, verdicts
+from alkit.commands.publish import VERDICTS
 
 # From the bottom up: a module may import those before it.
 LAYERS = "records recipe data loading augmentation network training samplers study runs profiles search".split()
@@ -70,8 +71,8 @@ def test_every_name_the_package_offers_is_there_and_costs_nothing_until_it_is_as
 
 def test_the_house_does_not_grow():
     # It was 3,409 lines before it was rebuilt; 1,600 and 450 are aimed at.
-    assert sum(map(n_lines, CORE)) <= 1690
-    assert sum(map(n_lines, COMMANDS)) <= 580
+    assert sum(map(n_lines, CORE)) <= 1687
+    assert sum(map(n_lines, COMMANDS)) <= 538
     assert {path.name: n_lines(path) for path in CORE + COMMANDS if n_lines(path) > 240} == {}
     assert n_lines(ROOT / "alkit" / "samplers.py") <= 90
 
@@ -139,7 +140,8 @@ def test_the_readme_shows_the_verdicts_of_the_committed_claims():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.split(VERDICTS[0])[1].split(VERDICTS[1])[0]
     claims = ROOT / "figures" / "claims.csv"
-    assert shown == (verdicts(pd.read_csv(claims)) if claims.is_file() else "")
+    claims = pd.read_csv(claims)
+    assert shown == as_markdown(claims, claims["run_on"].iloc[0])
 
 
 def test_no_link_is_committed():

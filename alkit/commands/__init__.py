@@ -7,7 +7,7 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
-HOMES = {"handout": "pages", "slides": "pages", "rename": "publish"}  # the others are in a module of their own
+HOMES = {"handout": "pages", "slides": "pages"}  # the others are in a module of their own
 
 
 def main(arguments: list[str] | None = None) -> int:

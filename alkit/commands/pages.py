@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from html import escape
 from pathlib import Path
 
 import nbformat
@@ -11,48 +10,36 @@ from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 
 from alkit import ROOT
-from alkit.commands.publish import FILES, verdicts
 
 NOTEBOOKS, ORIGINALS = ROOT / "notebooks", "[0-9][0-9]_*[a-z].ipynb"  # no 04_least_certainty-Copy1.ipynb of JupyterLab
-STYLE, SLIDES = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "slides.html"))
-ADDRESSES = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url")
+FILES = "*.[cps][snv][gv]"  # tables and charts
+TEMPLATES = str(Path(__file__).parent)
+# A page cannot run widgets; the picture beside stands for them.
+KINDS = {"display_data_priority": ["image/png", "text/html", "text/markdown", "text/plain"]}
 
 
-def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, before: str = "", after: str = "") -> str:
-    """Write a notebook as an HTML page and return its title; `before` and `after` are HTML around its cells."""
+def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, **resources) -> str:
+    """Write a notebook as an HTML page and return its title; `resources`: what page/index.html.j2 asks for.
+
+    These are `stems`, of all pages that it links to, and `slides`, whether it is a slide at a time.
+    """
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             # Browsers show MathML without MathJax. A formula may go on in the next line, but not the next paragraph.
             text = re.sub(r"(?s)\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), cell.source)
             text = re.sub(r"\$(?!\s)((?:[^$\n]|\n(?!\s))+?)(?<!\s)\$(?!\d)", lambda found: convert(found[1]), text)
             cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
-        for output in cell.get("outputs", []):
-            # nbconvert drops alt texts. A page cannot run widgets; the picture beside stands for them.
-            if picture := output.get("data", {}).get("image/png"):
-                alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
-                output.data = {"text/html": f'<img alt="{alt}" src="data:image/png;base64,{picture.strip()}">'}
-        if cell.cell_type == "code":  # a finished progress bar leaves blanks behind
-            cell.outputs = [output for output in cell.outputs if output.get("text", "text").strip()]
     title = notebook.metadata.title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
     notebook.metadata.pop("widgets", None)
     options = dict.fromkeys(("exclude_input_prompt", "exclude_output_prompt", "exclude_anchor_links"), True)
-    exporter = HTMLExporter(exclude_input=not show_code, **options, **dict.fromkeys(ADDRESSES, ""))
-    html = exporter.from_notebook_node(notebook)[0].replace('<script src=""></script>', "")
-    html = html.replace("</head>", f"<style>{STYLE}</style></head>", 1).replace("<main>", f"{before}<main>", 1)
+    options |= {"template_name": "page", "extra_template_basedirs": [TEMPLATES]}
+    exporter = HTMLExporter(exclude_input=not show_code, **options, config={"NbConvertBase": KINDS})
+    html = exporter.from_notebook_node(notebook, {"stem": page.stem, **resources})[0]
     # A cell is not a control, so the tab key need not stop at each; but at a table, which the arrow keys scroll.
     html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
     html = html.replace("<table", '<div class="kit-table" role="group" aria-label="table" tabindex="0"><table')
-    page.write_text(html.replace("</main>", f"</main>{after}", 1), encoding="utf-8")
+    page.write_text(html, encoding="utf-8")
     return title
-
-
-def navigation(paths: list[Path], path: Path) -> str:
-    """Links from a page to the contents, and to the pages before and after it."""
-    position = paths.index(path)
-    links = [("Contents", "index"), *((f"Back: {p.stem}", p.stem) for p in paths[:position][-1:])]
-    links += [(f"Next: {p.stem}", p.stem) for p in paths[position + 1 : position + 2]]
-    items = "".join(f'<a href="{stem}.html">{escape(text.replace("_", " "))}</a>' for text, stem in links)
-    return f'<nav class="kit-links" aria-label="notebooks">{items}</nav>'
 
 
 def write_index(titles: dict[str, str], output: Path) -> Path:
@@ -61,7 +48,7 @@ def write_index(titles: dict[str, str], output: Path) -> Path:
     table = table.rename(columns={"mean": "mean F1", "low": "95 % from", "high": "to"})
     text = Path(__file__).with_name("index.md").read_text(encoding="utf-8").format(
         means=table.to_html(index=False, border=0, float_format="{:.3f}".format, na_rep="one seed", justify="left"),
-        verdicts=verdicts(pd.read_csv(output / "claims.csv")),
+        verdicts=(output / "claims.md").read_text(encoding="utf-8"),
         notebooks="\n".join(f"{n}. [{title}]({stem}.html)" for n, (stem, title) in enumerate(titles.items())),
         files=", ".join(f"[{path.name}]({path.name})" for path in sorted(output.glob(FILES))),
     )  # fmt: skip
@@ -107,5 +94,5 @@ def slides(profile: str = "quick", output: Path | None = None, *, show_code: boo
         if "## Exercises" in titles:
             del cells[titles.index("## Exercises") : titles.index("## Recap")]
         notebook.cells = [cell for cell in cells if "parameters" not in str(cell.metadata.get("tags"))]
-        render(notebook, output / path.with_suffix(".html").name, show_code, after=SLIDES)
+        render(notebook, output / path.with_suffix(".html").name, show_code, slides=True)
     return output

@@ -6,16 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 from sklearn.decomposition import TruncatedSVD
 
 from alkit import ROOT, records
-from alkit.profiles import PROFILES, load_study
+from alkit.commands.pages import FILES
+from alkit.profiles import PROFILES
 from alkit.study import EXPERIMENTS, Study
 
 README, PUBLISHED = ROOT / "README.md", ROOT / "figures" / "records"
-FILES = "*.[cps][snv][gv]"  # tables and charts
 OF_SEARCHES = {"search", "confirmed", "fidelity", "n_folds", "n_trials"}  # what a search adds to the config of a run
 VERDICTS = ("<!-- verdicts: written by `alkit report --publish` -->\n", "<!-- end of verdicts -->")
 
@@ -39,7 +38,7 @@ def publish_report(study: Study, report: Path) -> None:
     write_profile(PROFILES / "replay.yaml", replace(study, shipped=place), f"{place}/labels.npz", comment)
     for path in report.glob(FILES):
         shutil.copy(path, PUBLISHED.parent)
-    shown = verdicts(pd.read_csv(report / "claims.csv"))
+    shown = (report / "claims.md").read_text(encoding="utf-8")
     text = re.sub(f"(?<={VERDICTS[0]}).*(?={VERDICTS[1]})", lambda _: shown, README.read_text("utf-8"), flags=re.DOTALL)
     records.replace_file(README, lambda path: path.write_text(text, encoding="utf-8"))
 
@@ -53,29 +52,6 @@ def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
     text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
     path.parent.mkdir(parents=True, exist_ok=True)
     records.replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))
-
-
-def verdicts(claims: pd.DataFrame) -> str:
-    """The claims as a table in Markdown: claim, the report's figure, ours with its interval, verdict; what it is of."""
-    lines = ["| claim of the report | in the report | ours (95 % interval) | verdict |", "|---|---|---|---|"]
-    for row in claims.itertuples():
-        ours = f"{row.ours:z.3f}" + (f" ({row.low:z.3f} to {row.high:z.3f})" if pd.notna(row.low) else "")
-        lines.append(f"| `{row.claim.replace(' ', '` ', 1)} | {row.report:.3f} | {ours} | {row.verdict} |")
-    return "\n".join([*lines, "", f"*Measured on {claims['run_on'].iloc[0]}.*", ""])
-
-
-def rename() -> Path:
-    """Give the published runs the names that they have with today's code, after an edit that changes no number."""
-    study = load_study("replay")
-    for path in sorted(PUBLISHED.glob("*.json")):
-        done = records.read(path.stem, PUBLISHED)
-        today = study.config(done["config"]["experiment"], done["config"]["seed"])
-        done["config"] |= {name: today[name] for name in ("code", "strategy") if name in done["config"]}
-        if (name := records.key(done["config"])) != path.stem:
-            records.write(name, done, PUBLISHED)
-            path.unlink()
-            path.with_suffix(".npz").unlink()
-    return PUBLISHED
 
 
 def _belongs(config: dict, study: Study) -> bool:

@@ -15,10 +15,6 @@ from alkit.commands.kernels import Kernels
 AT_ONCE = 4  # notebooks, each of which may need a gigabyte
 
 
-class ReportError(RuntimeError):
-    """A notebook failed: the message names it, the cell and the error."""
-
-
 def report(
     profile: str = "quick", *, output: Path | None = None, show_code: bool = True, publish: bool = False,
     jobs: int | None = None, cluster: str | None = None, data: str | None = None, **changes,
@@ -27,7 +23,8 @@ def report(
 
     output: a folder, reports/<profile> unless given. publish: `publish_report` too. jobs: how many runs and notebooks
     at a time, one for each core unless given. cluster: as for `run_all`. data, changes: as for `load_study`.
-    All is checked before the first run. Raises ReportError if a notebook fails, or what these raise.
+    All is checked before the first run. Raises RuntimeError, which names notebook, cell and error, if one
+    fails, or what these raise.
     """
     cores = joblib.cpu_count()
     at_once = min(AT_ONCE, cores if jobs in (None, -1) else max(1, jobs))
@@ -60,8 +57,7 @@ def report(
 
     def page(path: Path) -> tuple[str, str]:
         notebook = _execute(path, executed, {"profile": profile, "output": str(output), "data": data} | changes)
-        links = pages.navigation(paths, path)
-        return path.stem, pages.render(notebook, output / f"{path.stem}.html", show_code, before=links)
+        return path.stem, pages.render(notebook, output / f"{path.stem}.html", show_code, stems=[p.stem for p in paths])
 
     # Notebooks share their folder, for that of a process is common to its threads.
     with chdir(pages.NOTEBOOKS), ThreadPoolExecutor(at_once) as threads:
@@ -108,4 +104,4 @@ def _execute(path: Path, folder: Path, parameters: dict):
         source, problem, cause = cells[index].source, f"{error}; was there memory left?", error
     # One cell, that of the parameters, was injected before it, so the index counts the notebook's own cells from 1.
     where = f"{path.name}, cell {index} ({source.strip().splitlines()[0]})"
-    raise ReportError(f"{where}: {problem}\nThe notebook as far as it ran: {executed}") from cause
+    raise RuntimeError(f"{where}: {problem}\nThe notebook as far as it ran: {executed}") from cause
