@@ -45,7 +45,6 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(profiles, "load", lambda source: digits() if source == "digits" else load(source))
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     monkeypatch.setattr(Kernels, "prepare", lambda cores: None)
-    monkeypatch.setitem(sys.modules, "rfc3987_syntax", None)  # as a report does
 
 
 # How an input is given: each function takes what stands in a table below.

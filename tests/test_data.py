@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from conftest import arrays
 from sklearn.datasets import load_digits
-from torchvision.datasets import CIFAR10
 
 from alkit import loading
 from alkit.data import Dataset, Images, reveal, split
@@ -217,6 +216,8 @@ def add(archive, name, content):
 @pytest.fixture
 def cifar(tmp_path, monkeypatch):
     """A server of a tiny archive that torchvision takes for the original, and an empty data folder."""
+    from torchvision.datasets import CIFAR10  # which takes seconds
+
     generator = np.random.default_rng(0)
     files = {"batches.meta": pickled({"label_names": list(CIFAR10_CLASSES)})}
     batches = []

@@ -144,14 +144,22 @@ def test_a_kernel_that_is_just_beginning_or_has_just_ended_is_no_error_where_all
     assert states == [None]
 
 
-RUN = """
-import sys
+BEGIN = """
+import signal, sys
 from pathlib import Path
-from alkit import runs
-from alkit.commands import kernels, main, pages
+from alkit.commands import kernels, main, pages, report
 kernels.PRELOADED = ["alkit.commands.kernels", "ipykernel.kernelapp"]  # of this notebook
-pages.NOTEBOOKS, runs.run_all = Path(sys.argv[1]), lambda *_, **__: None
-sys.exit(main(["report", "--profile", sys.argv[2], "--output", sys.argv[3]]))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if these tests run in the background
+pages.NOTEBOOKS, profile, output = map(Path, sys.argv[1:])
+"""
+RUN = f"""{BEGIN}
+from alkit import runs
+runs.run_all = lambda *_, **__: None
+sys.exit(main(["report", "--profile", str(profile), "--output", str(output)]))
+"""
+EXECUTE = f"""{BEGIN}
+kernels.Kernels.prepare(1)
+report._execute(pages.NOTEBOOKS / "00_long.ipynb", output, {{}})
 """
 
 
@@ -159,12 +167,19 @@ sys.exit(main(["report", "--profile", sys.argv[2], "--output", sys.argv[3]]))
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_kernels_are_gone_after_a_signal_to_the_report(number, notebooks, tmp_path):
     says_who = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
-    write_notebook(notebooks, "00_long", says_who, "time.sleep(600)")
-    command = [sys.executable, "-c", RUN, str(notebooks), str(TINY), str(tmp_path / "out")]
+    write_notebook(notebooks, "00_long", "1", f"{says_who}; time.sleep(600)")
+    command = [
+        sys.executable,
+        "-c",
+        RUN if number == signal.SIGINT else EXECUTE,
+        str(notebooks),
+        str(TINY),
+        str(tmp_path / "out"),
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (tmp_path / "pid").is_file():
         time.sleep(0.1)
-    time.sleep(2)  # the second cell is running
+    time.sleep(0.1)  # until it is written
     kernel = int((tmp_path / "pid").read_text())
     process.send_signal(number)
     err = process.communicate(timeout=60)[1]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,14 +14,14 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from conftest import in_a_cell
+from conftest import TINY, in_a_cell
 from dask.distributed import Client, LocalCluster
 from distributed.utils import get_mp_context
-from joblib import parallel_config
+from joblib import delayed, parallel_config
 
 from alkit import runs
 from alkit.records import read
-from alkit.runs import run_all
+from alkit.runs import _on, run_all
 from alkit.study import EXPERIMENTS
 
 # As a notebook defines it: other processes cannot import it.
@@ -126,33 +127,36 @@ def test_what_cannot_be_is_refused(study, monkeypatch, records):
         run_all(study, cluster="tcp://127.0.0.1:1")
 
 
-WORKERS = """
-import os, sys, time
-from pathlib import Path
-from joblib import delayed
-from alkit.runs import _on
+KILLED = """
+import sys
+from dataclasses import replace
+from alkit.profiles import load_study
+from alkit.runs import run_all
 
-def wait(number):
-    Path(sys.argv[1], str(os.getpid())).touch()
-    time.sleep(600)
-
-with _on(None, 2, None) as parallel:
-    list(parallel(delayed(wait)(number) for number in range(2)))
+run_all(replace(load_study(sys.argv[1]), n_rounds=2), tuple(sys.argv[2:]), jobs=2)
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
-@pytest.mark.parametrize("victim", ["asker", "worker"])
-def test_a_process_that_is_killed_leaves_no_other_and_of_a_worker_it_is_said(victim, tmp_path):
-    command = [sys.executable, "-c", WORKERS.replace("sys.argv[1]", repr(str(tmp_path)))]
-    asker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while asker.poll() is None and len(list(tmp_path.iterdir())) < 2:
-        time.sleep(0.1)
-    workers = [psutil.Process(int(path.name)) for path in tmp_path.iterdir()]
-    (asker if victim == "asker" else workers[0]).kill()
+def test_a_process_that_is_killed_leaves_no_other_and_what_it_has_finished(rounds, in_order, records):
+    asker = subprocess.Popen([sys.executable, "-c", KILLED, str(TINY), *WANTED[:-1]])
+    while asker.poll() is None and not list(records.glob("*.json")):
+        time.sleep(0.01)
+    workers = psutil.Process(asker.pid).children(recursive=True)
+    asker.kill()
     asker.wait(60)
     assert psutil.wait_procs(workers, 20)[1] == []
-    assert victim == "asker" or "was there memory left?" in asker.stderr.read()
+    begun = {path: path.stat().st_mtime_ns for path in records.glob("*.json")}
+    run_all(rounds, WANTED)
+    assert kept(records) == in_order
+    assert begun
+    assert begun.items() <= {path: path.stat().st_mtime_ns for path in records.glob("*")}.items()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
+def test_of_a_worker_that_is_killed_it_is_said():
+    with pytest.raises(RuntimeError, match=r"was there memory left\?"), _on(None, 2, None) as parallel:
+        list(parallel(delayed(signal.raise_signal)(signal.SIGKILL) for _ in range(2)))
 
 
 # How runs are handed out: trained by nobody, done in threads of this process.
