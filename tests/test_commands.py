@@ -1,5 +1,6 @@
 """Handouts, slides, pages, the doctor, the hyper-parameter search and the command line that starts them."""
 
+import io
 import json
 import re
 import subprocess
@@ -206,6 +207,18 @@ def test_a_finished_command_is_no_failure_where_the_console_lacks_a_letter(tmp_p
     assert done.returncode == 0, done.stderr
     assert rb"\u0418\u0432\u0430\u043d" in done.stdout
     assert len(list((tmp_path / "Иван" / "students").glob("*.ipynb"))) == len(PATHS)
+
+
+@pytest.mark.parametrize(("encoding", "letters"), [("ascii", "größe"), ("cp437", "日本"), ("latin-1", "Łódź")])
+def test_what_a_command_says_is_never_lost_to_an_encoding(encoding, letters, monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding))
+    monkeypatch.setattr("alkit.commands.pages.handout", lambda output: output)
+    monkeypatch.setattr("alkit.commands.doctor.doctor", stopped_by(ValueError(letters)))
+    assert (main(["handout", "--output", letters]), main(["doctor"])) == (0, 2)
+    said = [stream.buffer.getvalue().decode(encoding) for stream in (sys.stdout, sys.stderr)]
+    escaped = letters.encode(encoding, "backslashreplace").decode(encoding)
+    assert said == [f"Handout: {escaped}\n", f"alkit doctor: {escaped}\n"]
 
 
 def test_the_core_does_not_know_the_commands_and_help_is_quick():

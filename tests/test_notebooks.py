@@ -1,6 +1,7 @@
 """The notebooks: each runs alone through papermill, and keeps the house rules that a program can check."""
 
 import ast
+import linecache
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -58,6 +60,30 @@ def test_a_profile_is_a_papermill_file_and_a_parameter_that_no_notebook_knows_is
     executed = nbformat.read(tmp_path / "out.ipynb", nbformat.NO_CONVERT)
     (error,) = (each for cell in executed.cells for each in cell.get("outputs", []) if each.output_type == "error")
     assert len(error.traceback) == 1, "the sentence stands alone"
+
+
+@pytest.mark.parametrize("path", [PATHS[2], *PATHS[7:]], ids=lambda path: path.stem)
+def test_a_study_at_all_its_edges_is_told_to_the_end(path, tmp_path, monkeypatch, capsys):
+    """One pick from a pool of three images of one class, two images to test on, and a network that learns nothing."""
+    generator = np.random.default_rng(0)
+    labels = {"y_train": np.r_[np.arange(17) % 2, 1, 1, 1], "y_test": np.arange(2)}
+    images = {name.replace("y", "x"): generator.integers(0, 256, (len(each), 8, 8)) for name, each in labels.items()}
+    np.savez(tmp_path / "own.npz", **labels, **{name: each.astype(np.uint8) for name, each in images.items()})
+    names = {"profile": "quick", "data": str(tmp_path / "own.npz"), "n_labelled": 17, "n_query": 1, "seeds": [0, 1]}
+    names |= {
+        "device": "cpu",
+        "recipes": {"default": {"epochs": 1, "width": 4}},
+        "output": str(tmp_path),
+        "n_trials": 2,
+    }
+    monkeypatch.setattr("IPython.display.display", lambda *shown, **options: None)
+    names |= {"display": print, "__name__": "__main__"}
+    for cell in parts(path)[1][1:]:
+        linecache.cache[cell.id] = len(cell.source), None, cell.source.splitlines(keepends=True), cell.id
+        exec(compile(cell.source, cell.id, "exec"), names)
+    said = capsys.readouterr().out
+    assert "3 in the pool, 2 to test on" in said
+    assert not re.search(r"\b(nan|inf)\b", said)
 
 
 @pytest.mark.parametrize(

@@ -166,21 +166,15 @@ report._execute(pages.NOTEBOOKS / "00_long.ipynb", output, {{}})
 @needs_signals
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_kernels_are_gone_after_a_signal_to_the_report(number, notebooks, tmp_path):
-    says_who = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
+    (pid := tmp_path / "pid").touch()
+    says_who = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid()))"
     write_notebook(notebooks, "00_long", "1", f"{says_who}; time.sleep(600)")
-    command = [
-        sys.executable,
-        "-c",
-        RUN if number == signal.SIGINT else EXECUTE,
-        str(notebooks),
-        str(TINY),
-        str(tmp_path / "out"),
-    ]
+    program = RUN if number == signal.SIGINT else EXECUTE
+    command = [sys.executable, "-c", program, str(notebooks), str(TINY), str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not (tmp_path / "pid").is_file():
+    while process.poll() is None and not pid.read_text():
         time.sleep(0.1)
-    time.sleep(0.1)  # until it is written
-    kernel = int((tmp_path / "pid").read_text())
+    kernel = int(pid.read_text())
     process.send_signal(number)
     err = process.communicate(timeout=60)[1]
     assert process.returncode == (130 if number == signal.SIGINT else -number), err

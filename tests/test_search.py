@@ -267,10 +267,14 @@ def test_two_processes_share_one_database_and_its_trials(brief, tmp_path):
     assert trials["learning_rate"].nunique() >= 7
 
 
-def test_an_own_storage_that_cannot_be_used_is_named_with_what_it_holds(brief, records, monkeypatch):
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + 84 * b"\0", None])
+def test_an_own_storage_that_cannot_be_used_is_named_with_what_it_holds(content, brief, records, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     records.mkdir(exist_ok=True)
-    (records / "search.db").write_text("no database")
+    if content is None:
+        (records / "search.db").mkdir()
+    else:
+        (records / "search.db").write_bytes(content)
     with pytest.raises(ValueError, match=r"search\.db cannot be used.* trials of unfinished searches") as refusal:
         search(brief, "original_label")
     assert not {"delete", "remove"} & set(str(refusal.value).lower().split())
