@@ -51,7 +51,7 @@ class Network(nn.Module):
         stages = [nn.Sequential(Convolution(a, b, pool=True), Convolution(b, b)) for a, b in stages]
         self.stages = nn.Sequential(*stages)
         self.classifier = nn.Linear(widths[-1], n_classes, bias=False)
-        self.rescale()
+        rescale(self.convolutions())
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         x = functional.conv2d((images - self.mean) * self.scale, self.whitening, self.bias)
@@ -63,15 +63,6 @@ class Network(nn.Module):
     def convolutions(self) -> list[nn.Parameter]:
         """The weights of all convolutions that learn, each a matrix."""
         return [module.weight for module in self.modules() if isinstance(module, Convolution)]
-
-    @torch.no_grad()
-    def rescale(self) -> None:
-        """Give the weights of every convolution the norm sqrt(outputs), as if their rows had length 1.
-
-        Batch normalisation undoes any scale; a constant one gives a step of the optimiser the same meaning throughout.
-        """
-        for weight in self.convolutions():
-            weight.mul_(len(weight) ** 0.5 / weight.norm())
 
     @torch.no_grad()
     def whiten(self, images: torch.Tensor) -> None:
@@ -89,6 +80,16 @@ class Network(nn.Module):
         self.whitening.copy_(torch.cat([filters, -filters]))
 
 
+@torch.no_grad()
+def rescale(matrices: list[nn.Parameter]) -> None:
+    """Give the weights of convolutions (outputs, inputs) the norm sqrt(outputs), as if their rows had length 1.
+
+    Batch normalisation undoes any scale; a constant one gives a step of the optimiser the same meaning throughout.
+    """
+    for matrix in matrices:
+        matrix.mul_(len(matrix) ** 0.5 / torch.linalg.vector_norm(matrix))
+
+
 class Muon:
     """Momentum, of matrices made orthogonal: each step turns a matrix by the same amount in all directions it can.
 
@@ -103,15 +104,17 @@ class Muon:
 
     @torch.no_grad()
     def step(self, rate: float, loss_scale: float = 1) -> None:
-        """Change the weights by their gradients, which are those of the loss times `loss_scale`."""
+        """Change the weights by their gradients, which are those of the loss times `loss_scale`, and forget these."""
         for matrix, mean in self.matrices:
             mean.lerp_(matrix.grad, 0.4)
             direction = orthogonal(matrix.grad.lerp(mean, 0.6))
             tall = max(1, len(matrix) / matrix.shape[1]) ** 0.5
             matrix.sub_(direction, alpha=rate * tall)  # of a gradient, only its direction counts
+            matrix.grad = None
         for weight, momentum in self.others:
             momentum.mul_(0.85).add_(weight.grad)
             weight.sub_(weight.grad.add(momentum, alpha=0.85), alpha=rate / 2 / loss_scale)
+            weight.grad = None
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
@@ -121,7 +124,7 @@ def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
     """
     if len(matrix) > matrix.shape[1]:
         return orthogonal(matrix.T).T
-    matrix = matrix / matrix.norm().clamp(min=1e-7)
+    matrix = matrix / torch.linalg.vector_norm(matrix).clamp(min=1e-7)
     for _ in range(3):
         square = matrix @ matrix.T
         matrix = 3.4445 * matrix + (2.0315 * square @ square - 4.7750 * square) @ matrix

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from alkit.augmentation import augmented_batches, send
 from alkit.data import Images
-from alkit.network import Muon, Network
+from alkit.network import Muon, Network, rescale
 from alkit.recipe import Recipe
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -78,16 +78,15 @@ def fit(
         loss_scale = 1024 if precision == "fp16" else 1  # or small gradients would vanish
         matrices = model.convolutions()
         others = [w for w in model.parameters() if w.requires_grad and not any(w is matrix for matrix in matrices)]
-        optimizer, each = Muon(matrices, others), (images, labels, n_batches, recipe, generator)
-        batches = (batch for _ in range(recipe.epochs) for batch in augmented_batches(*each))
+        optimizer, given = Muon(matrices, others), (images, labels, n_batches, recipe, generator)
+        batches = (batch for _ in range(recipe.epochs) for batch in augmented_batches(*given))
         for step, (batch, targets) in enumerate(batches):
             with mixed:
                 loss = functional.cross_entropy(model(batch), targets, label_smoothing=recipe.label_smoothing)
-            model.zero_grad(set_to_none=True)
             (loss_scale * loss).backward()
             rate = min((step + 1) / (0.2 * n_steps + 1), (1 - step / n_steps) / 0.8)
             optimizer.step(recipe.learning_rate * rate, loss_scale)
-            model.rescale()
+            rescale(matrices)
             bar.update()
     return model.eval()
 
