@@ -166,8 +166,9 @@ def _tuner(name: str, storage: str | None) -> optuna.Study:
         except Exception as error:  # whatever a database and its driver raise
             problem = str(error).split("\n")[0]
             time.sleep(0.2 * second)
-    moved = "it holds only trials of unfinished searches, so it may be moved away"
-    advice = "give the URL of a database, such as sqlite:///trials.db" if storage else moved
+    advice = "it holds only trials of unfinished searches, so it may be moved away"
+    advice = "make room, or set ALKIT_RECORDS to another folder" if "full" in problem else advice
+    advice = "give the URL of a database, such as sqlite:///trials.db" if storage else advice
     raise ValueError(f"{storage or own} cannot be used ({problem}); {advice}.")
 
 

@@ -280,6 +280,14 @@ def test_an_own_storage_that_cannot_be_used_is_named_with_what_it_holds(content,
     assert not {"delete", "remove"} & set(str(refusal.value).lower().split())
 
 
+def test_a_full_disk_under_the_trials_is_no_reason_to_move_them_away(brief, monkeypatch):
+    full = sqlite3.OperationalError("database or disk is full")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr("optuna.storages.RDBStorage", lambda *_, **__: (_ for _ in ()).throw(full))
+    with pytest.raises(ValueError, match=r"search\.db cannot be used \(.*full\); make room, or set ALKIT_RECORDS to"):
+        search(brief, "original_label")
+
+
 def test_space_goes_with_the_images_and_holds_the_own_recipe():
     assert (space(Recipe(shift=1), (8, 8, 1))["shift"].high, space(Recipe(), (32, 32, 3))["shift"].high) == (1, 4)
     assert space(Recipe(), (96, 96, 3))["cutout"].high == 48
