@@ -93,10 +93,10 @@ def rescale(matrices: list[nn.Parameter]) -> None:
 class Muon:
     """Momentum, of matrices made orthogonal: each step turns a matrix by the same amount in all directions it can.
 
-        Jordan 2024, https://kellerjordan.github.io/posts/muon, with three Newton-Schulz steps. The few other weights take
-        plain steps by Nesterov's momentum, at half the rate. torch.optim.Muon computes in bf16, which most processors
+    Jordan 2024, https://kellerjordan.github.io/posts/muon, with three Newton-Schulz steps. The few other weights take
+    plain steps by Nesterov's momentum, at half the rate. torch.optim.Muon computes in bf16, which most processors
     emulate: a third of the training time went into it. And any optimiser of torch imports torch's compiler when it is
-        first used, which takes seconds: longer than a small network does to learn.
+    first used, which takes seconds: longer than a small network does to learn.
     """
 
     def __init__(self, matrices: list[nn.Parameter], others: list[nn.Parameter]):
