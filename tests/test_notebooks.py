@@ -48,7 +48,7 @@ def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(tmp_
     for table in ("results", "claims"):
         same = [pd.read_csv(folder / f"{table}.csv") for folder in (tmp_path / "out", ROOT / "figures")]
         same = [each.drop(columns=["dataset", "profile", "run_on"], errors="ignore") for each in same]
-        pd.testing.assert_frame_equal(*same, rtol=1e-9, atol=1e-12)
+        pd.testing.assert_frame_equal(*same, rtol=1e-9, atol=1e-9)  # of scipy, releases differ in the eleventh digit
 
 
 def test_a_profile_is_a_papermill_file_and_a_parameter_that_no_notebook_knows_is_refused(tmp_path):
