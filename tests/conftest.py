@@ -82,7 +82,7 @@ def arrays(shape=(8, 8), n_classes=3, seed=0, **changes):
     return {key: array for key, array in (given | changes).items() if array is not None}
 
 
-def in_a_cell(text, **names):
+def in_a_cell(text, /, **names):
     """What a notebook's cell defines: in no file and no module that another process could import."""
     file, namespace = f"cell {next(CELLS)}", {"__name__": "__main__", "np": np, **names}
     linecache.cache[file] = len(text), None, text.splitlines(keepends=True), file

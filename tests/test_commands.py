@@ -124,7 +124,7 @@ def test_a_page_has_alt_texts_formulas_and_tables_that_scroll(tmp_path):
     assert page.count('tabindex="0"') == 1
     assert "<nav" not in page
     assert "<script" not in page
-
+    assert 'data-mime-type="text/plain"' not in page, "a progress bar that has ended leaves a blank"
     assert "<title>Title</title>" in page
     assert loaded_from_elsewhere(page) == []
 

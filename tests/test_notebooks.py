@@ -1,7 +1,6 @@
 """The notebooks: each runs alone through papermill, and keeps the house rules that a program can check."""
 
 import ast
-import linecache
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import in_a_cell
 
 from alkit import ROOT
 from alkit.commands import main, pages
@@ -77,10 +77,9 @@ def test_a_study_at_all_its_edges_is_told_to_the_end(path, tmp_path, monkeypatch
         "n_trials": 2,
     }
     monkeypatch.setattr("IPython.display.display", lambda *shown, **options: None)
-    names |= {"display": print, "__name__": "__main__"}
+    names["display"] = print
     for cell in parts(path)[1][1:]:
-        linecache.cache[cell.id] = len(cell.source), None, cell.source.splitlines(keepends=True), cell.id
-        exec(compile(cell.source, cell.id, "exec"), names)
+        names = vars(in_a_cell(cell.source, **names))
     said = capsys.readouterr().out
     assert "3 in the pool, 2 to test on" in said
     assert not re.search(r"\b(nan|inf)\b", said)

@@ -26,13 +26,8 @@ def quick_report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("a folder with spaces")
     store = folder / "records"
     command = [sys.executable, "-m", "alkit", "report", "--seeds", str(N_SEEDS), "--output", str(folder / "report")]
-    options = {
-        "cwd": folder,
-        "env": os.environ | {"ALKIT_RECORDS": str(store)},
-        "text": True,
-        "stdout": subprocess.PIPE,
-    }
-    done = subprocess.run(command, stderr=subprocess.STDOUT, **options)
+    own, both = os.environ | {"ALKIT_RECORDS": str(store)}, {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, cwd=folder, env=own, text=True, **both)
     assert done.returncode == 0, done.stdout
     return SimpleNamespace(folder=folder / "report", store=store, printed=done.stdout)
 

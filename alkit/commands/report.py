@@ -23,8 +23,7 @@ def report(
 
     output: a folder, reports/<profile> unless given. publish: `publish_report` too. jobs: how many runs and notebooks
     at a time, one for each core unless given. cluster: as for `run_all`. data, changes: as for `load_study`.
-    All is checked before the first run. Raises RuntimeError, which names notebook, cell and error, if one
-    fails, or what these raise.
+    All is checked before the first run. Raises RuntimeError, which names the cell that failed, or what these raise.
     """
     cores = joblib.cpu_count()
     at_once = min(AT_ONCE, cores if jobs in (None, -1) else max(1, jobs))
