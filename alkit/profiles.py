@@ -10,7 +10,8 @@ import yaml
 from alkit import ROOT
 from alkit.loading import load
 from alkit.recipe import Recipe
-from alkit.study import EXPERIMENTS, Study, versions
+from alkit.records import versions
+from alkit.study import EXPERIMENTS, Study
 from alkit.training import choose_device
 
 PROFILES = ROOT / "notebooks" / "profiles"

@@ -54,3 +54,8 @@ def check_fields(record: object, prefix: str = "", above_zero: tuple[str, ...] =
         if kind in (int, float) and not (0 <= value < float("inf") and (value or item.name not in above_zero)):
             least = "above" if item.name in above_zero else "of at least"
             raise ValueError(f"{prefix}{item.name} is {value}; give a finite number {least} 0.")
+
+
+def is_seed(seed: int) -> bool:
+    """Whether a seed is one for all that takes it here: torch, numpy and scikit-learn."""
+    return type(seed) is int and 0 <= seed < 2**32

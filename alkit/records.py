@@ -6,17 +6,19 @@ import inspect
 import io
 import json
 import os
+import platform
 import tempfile
 import textwrap
 import tokenize
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from alkit import ROOT
+from alkit import ROOT, __version__
 
 NUMBERS = ("augmentation", "network", "training")  # modules of which every line may change a number
 LAYOUT = {tokenize.NEWLINE: "\n", tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.ENDMARKER: ""}
@@ -116,7 +118,7 @@ def digest_of_numbers() -> str:
 
 
 def digest_of(*functions: Callable) -> str:
-    """A digest of the code of functions, of what they name in their own module, and of what they enclose.
+    """A digest of the code of functions, of what they name in their own module or in the kit, and of what they enclose.
 
     Raises ValueError for what is no function made with def, and for one whose text cannot be read.
     """
@@ -125,14 +127,19 @@ def digest_of(*functions: Callable) -> str:
         raise ValueError(f"{other[0]!r} has no text of its own; write a function with def.")
     while waiting:
         value = waiting.pop()
-        if inspect.isfunction(value) and value.__module__ == functions[0].__module__ and value not in seen:
+        own = inspect.isfunction(value) and f"{value.__module__}.".startswith((f"{functions[0].__module__}.", "alkit."))
+        if own and value not in seen:
             seen.append(value)
             try:
                 texts.append(textwrap.dedent(inspect.getsource(value)))
-                named = {node.id for node in ast.walk(ast.parse(texts[-1])) if isinstance(node, ast.Name)}
+                nodes = list(ast.walk(ast.parse(texts[-1])))
             except (OSError, SyntaxError) as error:
                 raise ValueError(f"{value!r} has no text that can be read; write a function with def.") from error
+            named = {node.id for node in nodes if isinstance(node, ast.Name)}
             waiting += [value.__globals__[name] for name in sorted(named & value.__globals__.keys())]
+            dotted = [node for node in nodes if isinstance(node, ast.Attribute)]
+            places = [(value.__globals__.get(ast.unparse(node.value)), node.attr) for node in dotted]
+            waiting += [getattr(place, name, None) for place, name in places if inspect.ismodule(place)]
             waiting += [cell.cell_contents for cell in value.__closure__ or ()]
             waiting += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
         elif isinstance(value, int | float | str | tuple | list | dict):
@@ -155,3 +162,9 @@ def _digest(texts: list[str]) -> str:
             elif kind not in (tokenize.COMMENT, tokenize.NL):
                 line.append((kind, word.replace(" ", "")))
     return digest.hexdigest()[:16]
+
+
+def versions() -> str:
+    """The versions that a number depends on, in one line."""
+    packages = " ".join(f"{package} {version(package)}" for package in ("torch", "numpy", "scikit-learn"))
+    return f"python {platform.python_version()} {packages} alkit {__version__}"

@@ -10,18 +10,18 @@ class Pool:
     """What a strategy may look at: what a model says of the images of the pool, and what it sees in them.
 
     probabilities (N, n_classes) float64, each row sums to 1. features (N, D): what the model's last layer sees of the
-    same images; labelled_features (L, D): of all images labelled so far. Either may be given as a function without
-    arguments, called when first asked for. Raises ValueError for probabilities that are none.
+    same images; labelled_features (L, D): of all images labelled so far; ensemble (M, N, n_classes): probabilities by
+    this and other models. Each may be a function, called when first asked for. Raises ValueError for no probabilities.
     """
 
-    def __init__(self, probabilities: np.ndarray, features=None, labelled_features=None):
-        self._given, rows = {"features": features, "labelled_features": labelled_features}, np.asarray(probabilities)
+    def __init__(self, probabilities: np.ndarray, features=None, labelled_features=None, ensemble=None):
+        self._given = {"features": features, "labelled_features": labelled_features, "ensemble": ensemble}
+        rows = np.asarray(probabilities)
         if rows.dtype.kind not in "biuf" or rows.ndim != 2 or len(rows) == 0 or rows.shape[1] < 2:
             problem = f"probabilities are {rows.dtype} of shape {rows.shape}"
             raise ValueError(f"{problem}; give numbers (N, n_classes) with two classes or more.")
         self.probabilities = rows = rows.astype(float, copy=False)
-        wrong = rows[~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= 1e-3))]
-        if len(wrong):
+        if len(wrong := rows[~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= 1e-3))]):
             raise ValueError(f"probabilities hold a row {wrong[0].tolist()}; give numbers from 0 to 1 that sum to 1.")
 
     def __len__(self) -> int:
@@ -29,7 +29,7 @@ class Pool:
 
     def __getattr__(self, name: str) -> np.ndarray:
         if (given := vars(self).get("_given", {}).get(name)) is None:
-            raise AttributeError(f"this pool has no {name}; that of Study.view has probabilities and both features.")
+            raise AttributeError(f"this pool has no {name}; that of Study.view has all that Pool describes.")
         return vars(self).setdefault(name, np.asarray(given() if callable(given) else given))
 
 

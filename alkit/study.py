@@ -1,21 +1,19 @@
 """The protocol: split, fit, predict the pool, query, reveal, fit again, score, record, compare."""
 
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, partial
-from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 
-from alkit import __version__, records
+from alkit import records
 from alkit.data import Dataset, Images, Split, reveal, split
-from alkit.recipe import Recipe, check_fields
+from alkit.recipe import Recipe, check_fields, is_seed
 from alkit.samplers import SAMPLERS, SCORES, Pool, highest, sample
 from alkit.training import choose_device, choose_precision, fit, network_of, predict_features, predict_proba, weights_of
 
@@ -113,11 +111,15 @@ class Study:
     def view(self, seed: int, base: dict | None = None) -> Pool:
         """What strategies see in their first round: the pool by the base model with this seed; `base` as for `run`."""
         base = base or self.run("original_label", seed)
-        if "pool_features" in base:  # published without the weights
-            return Pool(base["pool_probabilities"], base["pool_features"].astype(np.float32))
         width, n_classes = self.recipe("original_label").width, len(self.dataset.class_names)
         model = partial(network_of, base, self.test.images, n_classes, width, self.device)
-        return _view(self, model, base["pool_probabilities"], np.empty(0, int))
+        view = _view(self, seed, model, base["pool_probabilities"], self._base_says)
+        if "pool_features" in base:  # published without the weights
+            view.features = base["pool_features"].astype(np.float32)
+        return view
+
+    def _base_says(self, seed: int) -> np.ndarray:
+        return self.run("original_label", seed)["pool_probabilities"]
 
     def once(self, config: dict, compute: Callable[[], dict]) -> dict:
         """`records.once`, which looks among the runs first that are shipped with the study.
@@ -173,7 +175,13 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
             model, scores = _fit_and_score(study, experiment, seed, train, place)
             curve.append({name: scores[name] for name in ("n_train", "f1", "accuracy")})
             if number < study.n_rounds:
-                view = _view(study, lambda model=model: model, predict_proba(model, study.pool.images), picks)
+
+                def by_another(seed: int, train: Images = train) -> np.ndarray:
+                    another = fit(train, study.recipe(experiment), seed, place, n_classes=n_classes)
+                    return predict_proba(another, study.pool.images)
+
+                given = predict_proba(model, study.pool.images)
+                view = _view(study, seed, lambda model=model: model, given, by_another, picks)
         extra = {"picks": picks, "curve": curve}
     else:
         train = study.labelled if experiment == "original_label" else dataset.train
@@ -185,7 +193,7 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
         "picks_per_class": np.bincount(study.pool.labels[picks], minlength=n_classes).tolist(),
         "experiment": name_of(experiment), "seed": seed, "seconds": round(time.perf_counter() - start, 2),
         "dataset": dataset.name, "fingerprint": dataset.fingerprint, "threads": model.n_threads, "device": device,
-        "precision": choose_precision(place), "versions": versions(), "day": date.today().isoformat(),
+        "precision": choose_precision(place), "versions": records.versions(), "day": date.today().isoformat(),
     }  # fmt: skip
 
 
@@ -200,19 +208,19 @@ def _fit_and_score(study: Study, experiment: Experiment, seed: int, train: Image
     return model, scores | {"f1_per_class": f1_score(labels, predicted, average=None).tolist()}
 
 
-def _view(study: Study, model: Callable, probabilities: np.ndarray, picks: np.ndarray) -> Pool:
-    """What a model, given by a function, says of the images of the pool that are not picked yet, and sees in them."""
+def _view(study: Study, seed: int, model: Callable, given: np.ndarray, by_another: Callable, picks=()) -> Pool:
+    """What a model, given by a function, says of the images of the pool that are not picked yet, and sees in them.
+
+    given: its probabilities of the whole pool; by_another: a function that gives those of a model with another seed.
+    The ensemble is this model and those of the four next seeds.
+    """
     left = np.setdiff1d(np.arange(len(study.pool)), picks)
     return Pool(
-        probabilities[left],
+        given[left],
         lambda: predict_features(model(), study.pool[left].images),
-        lambda: predict_features(model(), (study.labelled + study.pool[picks]).images),
+        lambda: predict_features(model(), (study.labelled + study.pool[np.array(picks, int)]).images),
+        lambda: np.stack([given, *(by_another((seed + number) % 2**32) for number in range(1, 5))])[:, left],
     )
-
-
-def is_seed(seed: int) -> bool:
-    """Whether a seed is one for all that takes it here: torch, numpy and scikit-learn."""
-    return type(seed) is int and 0 <= seed < 2**32
 
 
 def name_of(experiment: Experiment) -> str:
@@ -230,9 +238,3 @@ def name_of(experiment: Experiment) -> str:
 def is_strategy(experiment: Experiment) -> bool:
     """Whether an experiment picks images of the pool."""
     return callable(experiment) or name_of(experiment) in SAMPLERS
-
-
-def versions() -> str:
-    """The versions that a number depends on, in one line."""
-    packages = " ".join(f"{package} {version(package)}" for package in ("torch", "numpy", "scikit-learn"))
-    return f"python {platform.python_version()} {packages} alkit {__version__}"

@@ -32,8 +32,8 @@ from torchvision.transforms import v2 as transforms
 from alkit import ROOT, training
 from alkit.augmentation import augmented_batches
 from alkit.profiles import load_study
+from alkit.records import versions
 from alkit.samplers import SCORES, Pool, sample
-from alkit.study import versions
 from alkit.training import PRECISIONS, choose_device, choose_precision, fit, predict_proba
 
 PLAIN_BATCH = 128

@@ -282,6 +282,15 @@ def test_what_a_function_encloses_or_has_by_default_matters(make):
     assert len(set(digests)) == 3
 
 
+@pytest.mark.parametrize("call", ["strategies.badge", "badge"])
+def test_a_strategy_of_the_kit_that_an_own_one_calls_matters(call, monkeypatch):
+    text = "from alkit import strategies\nfrom alkit.strategies import badge\n\n"
+    text += f"def mine(pool, n_query, generator):\n    return {call}(pool, n_query, generator)\n"
+    before, edited = digest(text), in_a_cell("def badge(pool, n_query, generator):\n    return np.arange(n_query)\n")
+    monkeypatch.setattr("alkit.strategies.badge", edited.badge)
+    assert digest(text) != before
+
+
 def test_texts_that_begin_a_line_but_are_no_docstrings_matter():
     text = "def mine(pool):\n    return len(\n        'a'\n    )\n"
     assert digest(text) != digest(text.replace("'a'", "'ab'"))

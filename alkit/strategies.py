@@ -1,0 +1,188 @@
+"""Strategies beyond the report's: they look at features or at other models, or draw. Each is a function of a pool.
+
+As in `samplers`, of equals the earliest counts. Distances are Euclidean, in float64 but for `badge`, where they weigh
+draws; their squares are rounded to nine decimals, for the last bits differ between machines, and so that duplicates are
+at 0. Of an N by N matrix there are never more than 500 columns, or 4,096 of both.
+"""
+
+from collections.abc import Iterator
+from functools import reduce
+from itertools import islice, zip_longest
+
+import numpy as np
+import pandas as pd
+from scipy.special import entr
+from sklearn.cluster import KMeans
+from sklearn.metrics import euclidean_distances
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
+
+from alkit.samplers import Pool, highest, least_certainty_margin
+
+AT_ONCE = 4096  # images between which all distances are held
+
+
+def power_margin(pool: Pool, n_query: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw in proportion to 1 - (p1 - p2), without replacement, as the highest of log(1 - (p1 - p2)) + Gumbel noise.
+
+    The highest margins alone are much alike; noise spreads a batch (Kirsch et al. 2023: power acquisition, beta = 1).
+    """
+    with np.errstate(divide="ignore"):  # what is certain comes last
+        scores = np.log1p(least_certainty_margin(pool.probabilities))
+    return highest(scores + generator.gumbel(size=len(pool)), n_query)
+
+
+def class_balanced_margin(pool: Pool, n_query: int, generator: np.random.Generator) -> np.ndarray:
+    """Pick the smallest margins, as many of each predicted class while it has images left.
+
+    The simplest answer to classes that a batch leaves out; Bengar et al. 2022 solve for the balance instead.
+    """
+    order = highest(least_certainty_margin(pool.probabilities), len(pool))
+    predicted = pd.Series(pool.probabilities[order].argmax(axis=1))
+    return order[np.argsort(predicted.groupby(predicted).cumcount(), kind="stable")][:n_query]
+
+
+def bald(pool: Pool, n_query: int, generator: np.random.Generator) -> np.ndarray:
+    """Pick where models disagree most: the highest H(mean p) - mean H(p) over `pool.ensemble`, in nats.
+
+    The information that a label gives about the model (Houlsby et al. 2011; Gal et al. 2017, there by dropout, here as
+    in Beluch et al. 2018 by models that differ in their seed). Costs the training of these models.
+    """
+    disagreement = entr(pool.ensemble.mean(axis=0)).sum(axis=1) - entr(pool.ensemble).sum(axis=2).mean(axis=0)
+    return highest(disagreement, n_query)
+
+
+def k_center(pool: Pool, n_query: int, generator: np.random.Generator) -> np.ndarray:
+    """Pick again and again the image that is farthest from all that are labelled or picked, by features.
+
+    The greedy k-center of Sener and Savarese 2018, at most twice as far from the best cover (Gonzalez 1985). Distances
+    only shrink: while the farthest of some images is farther than all others were, the others need no update. So most
+    of the N * n_query distances come from products of matrices, in order N * n_query * D.
+    """
+    seen, labelled = pool.features.astype(float), pool.labelled_features.astype(float)
+    nearest, picks = _nearest(seen, labelled), []
+    while len(picks) < n_query:
+        order = np.argsort(-nearest, kind="stable")
+        front, others = np.sort(order[:AT_ONCE]), order[AT_ONCE:]
+        near, between, before = nearest[front], distances(seen[front], seen[front]), len(picks)
+        limit = nearest[others[0]] if len(others) else -np.inf
+        while len(picks) < n_query and (len(picks) == before or near.max() > limit):
+            picks.append(front[place := near.argmax()])
+            near = np.minimum(near, between[place])
+            near[place] = -1
+        nearest = np.minimum(nearest, _nearest(seen, seen[picks[before:]]))
+        nearest[picks] = -1
+    return np.array(picks)
+
+
+def badge(pool: Pool, n_query: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw as k-means++ does, in proportion to the squared distance from all picks, of the gradients labels would give.
+
+    Those of the last layer, if the predicted class were right: (p - onehot) times features (Ash et al. 2020). A long
+    gradient is an uncertain image, and distance makes a batch diverse. The first pick has the longest, as in the
+    authors' code. Products of two factors are never written out, so the costs are N * n_query * D.
+    """
+    seen, errors = pool.features.astype(np.float32), pool.probabilities.astype(np.float32)
+    errors[np.arange(len(pool)), errors.argmax(axis=1)] -= 1
+    squares = (errors**2).sum(axis=1) * (seen**2).sum(axis=1)
+    nearest, left, picks = np.inf, np.ones(len(pool)), [int(squares.argmax())]
+    while len(picks) < n_query:
+        pick, left[picks[-1]] = picks[-1], 0
+        away = squares + squares[pick] - 2 * (errors @ errors[pick]) * (seen @ seen[pick])
+        nearest = np.minimum(nearest, away.clip(0))
+        chances = np.cumsum(nearest * left if (nearest * left).any() else left)
+        picks.append(int(np.searchsorted(chances, chances[-1] * generator.random(), side="right")))
+    return np.array(picks)
+
+
+def typiclust(pool: Pool, n_query: int, generator: np.random.Generator) -> np.ndarray:
+    """Pick the most typical image of each cluster, in turn of those with the fewest labelled images, then the largest.
+
+    k-means divides labelled and pool into as many clusters as there will be labels, at most 500 (Hacohen et al. 2022,
+    with features of length 1, as in the authors' code). For few labels, where what a model is unsure of misleads.
+    """
+    seen, n_labelled = _directions(pool), len(pool.labelled_features)
+    clusters = KMeans(min(n_labelled + n_query, 500), random_state=int(generator.integers(2**31))).fit_predict(seen)
+    return most_typical(seen, clusters, n_labelled, n_query)
+
+
+def most_typical(seen: np.ndarray, clusters: np.ndarray, n_labelled: int, n_query: int) -> np.ndarray:
+    """What `typiclust` picks, positions in the pool, for features (N, D) and clusters (N,); labelled images come first.
+
+    Clusters of five images or fewer take part only where the others have less than n_query.
+    """
+    sizes, known = np.bincount(clusters), np.bincount(clusters[:n_labelled], minlength=clusters.max() + 1)
+    members = [n_labelled + np.flatnonzero(clusters[n_labelled:] == cluster) for cluster in range(len(sizes))]
+    order = [cluster for cluster in np.lexsort((-sizes, known)) if len(members[cluster])]
+    large = [cluster for cluster in order if sizes[cluster] > 5]
+    enough = sum(len(members[cluster]) for cluster in large) >= n_query
+    queues = (_typical_first(seen, members[cluster]) for cluster in (large if enough else order))
+    turns = (pick for turn in zip_longest(*queues) for pick in turn if pick is not None)
+    return np.fromiter(islice(turns, n_query), int) - n_labelled
+
+
+def _typical_first(seen: np.ndarray, members: np.ndarray) -> Iterator[int]:
+    """Yield members of a cluster, of those left the one of the least mean distance to its 20 nearest, or to half."""
+    left, held = np.ones(len(members), bool), None
+    if len(members) <= AT_ONCE:
+        held = distances(seen[members], seen[members])
+    for n_left in range(len(members), 1, -1):
+        k, mean = min(20, n_left // 2), np.full(len(members), np.inf)
+        if held is None:
+            mean[left] = NearestNeighbors(n_neighbors=k).fit(seen[members[left]]).kneighbors()[0].mean(axis=1)
+        else:  # with itself, at 0
+            mean[left] = np.partition(held[left], k, axis=1)[:, : k + 1].sum(axis=1) / k
+        yield members[best := np.round(mean, 9).argmin()]
+        left[best] = False
+        if held is not None:
+            held[:, best] = np.inf
+    yield from members[left]
+
+
+def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.ndarray:
+    """Pick again and again the image around which the most lie that no labelled or picked image has around it.
+
+    Around is nearer than the largest distance at which 95 % of images have their own cluster alone around them, of as
+    many clusters as classes (Yehuda et al. 2022, with features of length 1). Where nothing is left to cover, the rest
+    is drawn. For few labels. Each image is covered once, so the costs are N * N * D.
+    """
+    seen, n_labelled, n_classes = _directions(pool), len(pool.labelled_features), pool.probabilities.shape[1]
+    kmeans = KMeans(min(n_classes, len(seen)), random_state=int(generator.integers(2**31)))
+    clusters, apart = kmeans.fit_predict(seen), np.full(len(seen), np.inf)
+    for cluster in range(clusters.max() + 1):
+        own = clusters == cluster
+        apart[own] = _nearest(seen[own], seen[~own])
+    radius, picks = np.sort(apart)[len(seen) // 20], []
+
+    def around(some: np.ndarray) -> np.ndarray:  # how many of some lie around each image
+        return sum((block < radius).sum(axis=1) for block in _blocks(seen, some)) + np.zeros(len(seen), int)
+
+    free = around(seen[:n_labelled]) == 0
+    gain = around(seen[free])[n_labelled:]
+    while len(picks) < n_query and gain.max() > 0:
+        picks.append(pick := gain.argmax())
+        new = np.flatnonzero(free & (distances(seen, seen[[n_labelled + pick]])[:, 0] < radius))
+        gain, free[new] = gain - around(seen[new])[n_labelled:], False
+        gain[pick] = 0
+    rest = generator.permutation(np.setdiff1d(np.arange(len(pool)), picks))
+    return np.concatenate([picks, rest])[:n_query].astype(int)
+
+
+def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distances (N, M) between rows (N, D) and (M, D)."""
+    return np.sqrt(np.round(euclidean_distances(some, others, squared=True), 9))
+
+
+def _blocks(seen: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
+    """Distances between all of the one and 500 of the other at a time."""
+    return (distances(seen, others[start : start + 500]) for start in range(0, len(others), 500))
+
+
+def _nearest(seen: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The distance of each to the nearest of others; infinite where there are none."""
+    return reduce(np.minimum, (block.min(axis=1) for block in _blocks(seen, others)), np.full(len(seen), np.inf))
+
+
+def _directions(pool: Pool) -> np.ndarray:
+    """Features of labelled images, then of the pool, of length 1; those of length 0 stay."""
+    return normalize(np.concatenate([pool.labelled_features, pool.features]).astype(float))
