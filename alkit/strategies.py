@@ -5,7 +5,7 @@ draws; their squares are rounded to nine decimals, for the last bits differ betw
 at 0. Of an N by N matrix there are never more than 500 columns, or 4,096 of both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import reduce
 from itertools import islice, zip_longest
 
@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
 
 from alkit.samplers import Pool, highest, least_certainty_margin
 
@@ -102,8 +103,7 @@ def typiclust(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
     with features of length 1, as in the authors' code). For few labels, where what a model is unsure of misleads.
     """
     seen, n_labelled = _directions(pool), len(pool.labelled_features)
-    clusters = KMeans(min(n_labelled + n_query, 500), random_state=int(generator.integers(2**31))).fit_predict(seen)
-    return most_typical(seen, clusters, n_labelled, n_query)
+    return most_typical(seen, _clusters(seen, min(n_labelled + n_query, 500), generator), n_labelled, n_query)
 
 
 def most_typical(seen: np.ndarray, clusters: np.ndarray, n_labelled: int, n_query: int) -> np.ndarray:
@@ -147,8 +147,7 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
     is drawn. For few labels. Each image is covered once, so the costs are N * N * D.
     """
     seen, n_labelled, n_classes = _directions(pool), len(pool.labelled_features), pool.probabilities.shape[1]
-    kmeans = KMeans(min(n_classes, len(seen)), random_state=int(generator.integers(2**31)))
-    clusters, apart = kmeans.fit_predict(seen), np.full(len(seen), np.inf)
+    clusters, apart = _clusters(seen, min(n_classes, len(seen)), generator), np.full(len(seen), np.inf)
     for cluster in range(clusters.max() + 1):
         own = clusters == cluster
         apart[own] = _nearest(seen[own], seen[~own])
@@ -166,6 +165,13 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
         gain[pick] = 0
     rest = generator.permutation(np.setdiff1d(np.arange(len(pool)), picks))
     return np.concatenate([picks, rest])[:n_query].astype(int)
+
+
+def _clusters(seen: np.ndarray, n_clusters: int, generator: np.random.Generator) -> np.ndarray:
+    """The number of each row's cluster, by k-means."""
+    kmeans = KMeans(n_clusters, random_state=int(generator.integers(2**31)))
+    with threadpool_limits(1 if len(seen) <= AT_ONCE else None):  # of small work, threads would make long work
+        return kmeans.fit_predict(seen)
 
 
 def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -186,3 +192,9 @@ def _nearest(seen: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _directions(pool: Pool) -> np.ndarray:
     """Features of labelled images, then of the pool, of length 1; those of length 0 stay."""
     return normalize(np.concatenate([pool.labelled_features, pool.features]).astype(float))
+
+
+# In the comparison; probcover has covered all long before thousands of picks, and would draw the others.
+BEYOND: dict[str, Callable] = {
+    strategy.__name__: strategy for strategy in (power_margin, class_balanced_margin, bald, k_center, badge, typiclust)
+}

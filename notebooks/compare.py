@@ -1,6 +1,7 @@
 """Tables of results: means, intervals, paired differences. Data frames in, data frames out."""
 
 from bisect import bisect_left
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,24 @@ def run_on(results: pd.DataFrame) -> str:
     said = {name: ", ".join(map(str, column.unique())) for name, column in results.items()}
     line = "{dataset}; profile {profile}; seeds {seed}; {device}, {precision}; {versions}"
     return f"{line.format(**said)}; {results['day'].max()}"
+
+
+def at_hand(study, strategies: tuple) -> tuple:
+    """Those strategies that were run in a study, and the study with the seeds that all of them
+    have.
+    """
+    there = [each for each in strategies if study.is_done(each, study.seeds[0])]
+    seeds = [seed for seed in study.seeds if all(study.is_done(each, seed) for each in there)]
+    return replace(study, seeds=tuple(seeds)), there
+
+
+def predictions(study, experiments: tuple) -> dict[str, list[np.ndarray]]:
+    """The predicted classes of the test images (N,), by experiment, a seed after the other."""
+    runs = {each: [study.run(each, seed) for seed in study.seeds] for each in experiments}
+    return {
+        getattr(each, "__name__", each): [run["test_probabilities"].argmax(axis=1) for run in of]
+        for each, of in runs.items()
+    }
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:

@@ -281,3 +281,39 @@ def k_center(answer: Callable) -> str:
     }
     right = picked(away.min(axis=1))
     return sampler(answer, pool, 12) or array(answer(pool, 12, random), right, known)
+
+
+@exercise
+def gradient_length(answer: object) -> str:
+    known = {
+        "the predicted class counts as right: subtract 1 from its probability.": 5 * 0.54**0.5,
+        "that is the length of p - e alone; the features count as well.": 0.14**0.5,
+        "the lengths of the two vectors are multiplied, not added.": 0.14**0.5 + 5,
+    }
+    return number(answer, 5 * 0.14**0.5, known)
+
+
+@exercise
+def typicality_by_hand(answer: object) -> str:
+    known = {
+        "that is the mean distance; a typical image has a large number.": 4 / 3,
+        "the mean of the distances counts, not their sum.": 1 / 4,
+        "first the mean of the distances, then one divided by it.": (2 + 1 + 0.4) / 3,
+    }
+    return number(answer, 3 / 4, known)
+
+
+@exercise
+def coverage(answer: Callable[[np.ndarray, np.ndarray, float], float]) -> str:
+    features, picks = np.random.default_rng(0).normal(size=(60, 2)), np.array([50, 3, 20])
+    near = cdist(features, features[picks]) < 1.2
+    known = {
+        "that is how many; divide by all images.": near.any(axis=1).sum(),
+        "an image with two picks around counts once.": near.sum() / 60,
+        "the nearest pick is enough; not all have to be near.": near.all(axis=1).mean(),
+        "the picks are images too, and cover themselves.": (near.any(axis=1).sum() - 3) / 60,
+        "the first images are not the picks; these are positions.": (
+            cdist(features, features[:3]).min(axis=1) < 1.2
+        ).mean(),
+    }
+    return number(result_of(answer, features, picks, 1.2), near.any(axis=1).mean(), known, 1e-6)

@@ -20,9 +20,11 @@ from matplotlib.font_manager import get_font_names
 
 from alkit.data import Images
 from alkit.records import replace_file
+from alkit.strategies import BEYOND
 from alkit.study import EXPERIMENTS
 
 COLOURS = sns.color_palette("colorblind")
+_OF_EXPERIMENTS = [*COLOURS[:6], *sns.color_palette("dark")]
 HATCHES = ("", "//", "\\\\", "xx", "--", "||", "++", "**")
 # For letters that the usual font lacks: those of these, of Linux, macOS, Windows, that are there.
 FONTS = {
@@ -295,7 +297,7 @@ def note(figure: Figure, text: str, width: int = 110) -> None:
 
 def colours(names: Iterable[str]) -> list[tuple[float, float, float]]:
     """The colour of each experiment, in every chart the same."""
-    return [COLOURS[style % 10] for style in _styles(names)]
+    return [_OF_EXPERIMENTS[style % 16] for style in _styles(names)]
 
 
 def in_words(table: pd.DataFrame) -> str:
@@ -332,7 +334,8 @@ def _intervals_and_dots(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame) -> 
 
 def _styles(names: Iterable[str]) -> list[int]:
     """An experiment keeps its colour and hatch in every chart; other names have those after."""
-    known = [*EXPERIMENTS, *sorted(set(names) - set(EXPERIMENTS))]
+    known = [*EXPERIMENTS, *BEYOND, "probcover"]
+    known += sorted(set(names) - set(known))
     return [known.index(name) for name in names]
 
 

@@ -2,13 +2,15 @@
 
 from alkit import ROOT, records
 from alkit.profiles import load_study
+from alkit.strategies import BEYOND
 
 
 def rename(folder=ROOT / "figures" / "records"):
     study = load_study("replay")
     for path in sorted(folder.glob("*.json")):
         done = records.read(path.stem, folder)
-        today = study.config(done["config"]["experiment"], done["config"]["seed"])
+        name = done["config"]["experiment"]
+        today = study.config(BEYOND.get(name, name), done["config"]["seed"])
         done["config"] |= {name: today[name] for name in ("code", "strategy") if name in done["config"]}
         if (name := records.key(done["config"])) != path.stem:
             records.write(name, done, folder)

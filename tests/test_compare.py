@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from dataclasses import dataclass
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from compare import (
+    at_hand,
     gap_closed,
     half_width,
     holm,
@@ -19,7 +21,7 @@ from compare import (
     seeds_needed,
     summary,
 )
-from report_2021 import F1, as_markdown, claims
+from report_2021 import F1, as_markdown, claims, further_claims
 from scipy import stats
 from scipy.optimize import isotonic_regression
 from scipy.special import comb
@@ -596,3 +598,56 @@ def test_verdicts_are_a_table_with_intervals():
     assert lines[3].split(" | ")[2] == "0.000 (0.000 to 0.000)"
     assert lines[4].split(" | ")[2] == "0.300"
     assert lines[-1] == "*Measured on digits, seed 0.*"
+
+
+# Strategies that the report has not.
+
+
+def further(leads, n_seeds=6):
+    """Results in which random has 0.8 and another value with each seed, and each strategy leads it by so much."""
+    f1 = 0.8 + 0.01 * np.random.default_rng(0).normal(size=n_seeds)
+    jitter = np.random.default_rng(1).normal(size=(len(leads), n_seeds)) * 1e-3
+    rows = {"random": f1} | {name: f1 + lead + noise for (name, lead), noise in zip(leads.items(), jitter, strict=True)}
+    frames = (pd.DataFrame({"experiment": name, "seed": range(n_seeds), "f1": each}) for name, each in rows.items())
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_further_strategies_are_held_against_random_and_the_best_of_the_reports_and_corrected_for_their_number():
+    leads = {"least_certainty": 0.01, "entropy": 0.03, "worse": -0.02, "between": 0.02, "best": 0.05}
+    results = further(leads)
+    names = results["experiment"].unique()
+    no_noise = pd.DataFrame(0.0, names, names)
+    claims = further_claims(results, no_noise).set_index("claim")
+    assert len(claims) == 6
+    held = claims.index[claims["verdict"] == "holds"].tolist()
+    against = "reaches more than entropy, the report's best here"
+    assert held == ["between reaches more than random", "best reaches more than random", f"best {against}"]
+    assert (claims["verdict"].drop(held) == "does not hold").all()
+    differences = results.pivot(index="experiment", columns="seed", values="f1")
+    for baseline, text in (("random", "reaches more than random"), ("entropy", against)):
+        of = [stats.ttest_rel(differences.loc[name], differences.loc[baseline]).pvalue for name in list(leads)[2:]]
+        found = [claims.loc[f"{name} {text}", "p_holm"] for name in list(leads)[2:]]
+        np.testing.assert_allclose(found, holm(np.array(of)), rtol=1e-6)
+    assert claims["report"].isna().all()
+    markdown = as_markdown(claims.reset_index(), "digits")
+    assert "| `best` reaches more than random | no figure | 0.0" in markdown
+
+
+def test_with_one_seed_no_further_strategy_can_be_told():
+    no_noise = pd.DataFrame(0.0, ["other"], ["random", "entropy"])
+    claims = further_claims(further({"entropy": 0.01, "other": 0.2}, 1), no_noise)
+    assert claims["verdict"].tolist() == ["cannot tell with 1 seed"] * 2
+
+
+def test_at_hand_are_strategies_that_were_run_with_the_seeds_that_all_of_them_have():
+    @dataclass(frozen=True)
+    class Done:
+        seeds: tuple
+        done: tuple = (("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 2), ("c", 1))
+
+        def is_done(self, name, seed):
+            return (name, seed) in self.done
+
+    study, there = at_hand(Done((0, 1, 2, 3)), ("a", "b", "c"))
+    assert (study.seeds, there) == ((0, 2), ["a", "b"])
+    assert at_hand(Done((5, 6)), ("a",)) == (Done((5, 6)), [])

@@ -73,6 +73,10 @@ def farthest(pool, k, random):
 
 
 # For each check wrong answers, and what it has to say.
+def near(features, picks, radius):
+    return cdist(features, features[picks]) < radius
+
+
 WRONG = {
     "labels_asked": [(80, "counts the labels as well"), (1, "too small"), ("many", "give a number, not str")],
     "f1_of_cat": [(0.625, "plain mean"), (0.75, "precision"), (60, "per cent"), (float("nan"), "NaN"), (True, "bool")],
@@ -166,6 +170,25 @@ WRONG = {
     "k_center": [
         (lambda pool, k, random: random.permutation(len(pool))[:k], "numbers are off"),
         (farthest, "measure again after it"),
+    ],
+    "gradient_length": [
+        (np.linalg.norm([0.7, 0.2, 0.1]) * 5, "subtract 1"),
+        (np.linalg.norm([0.3, 0.2, 0.1]), "features count as well"),
+        (np.linalg.norm([0.3, 0.2, 0.1]) + 5, "multiplied, not added"),
+        (2, "too large"),
+    ],
+    "typicality_by_hand": [
+        (4 / 3, "mean distance"),
+        (0.25, "not their sum"),
+        (3.4 / 3, "then one divided"),
+        (0.7, "too small"),
+    ],
+    "coverage": [
+        (lambda features, picks, radius: near(features, picks, radius).any(axis=1).sum(), "how many"),
+        (lambda features, picks, radius: near(features, picks, radius).sum() / len(features), "counts once"),
+        (lambda features, picks, radius: near(features, picks, radius).all(axis=1).mean(), "not all"),
+        (lambda features, picks, radius: (near(features, picks, radius).any(axis=1).sum() - 3) / 60, "themselves"),
+        (lambda features, picks, radius: near(features, [0, 1, 2], radius).any(axis=1).mean(), "positions"),
     ],
 }
 # What no sentence may hold.

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from conftest import in_a_cell
 from scipy.spatial.distance import cdist
+from scipy.stats import entropy
 from skactiveml.pool import CoreSet
 
-from alkit import ROOT
+from alkit import ROOT, strategies
 from alkit.data import Dataset, Images, reveal
 from alkit.profiles import load_study
 from alkit.recipe import Recipe
 from alkit.records import key
+from alkit.samplers import sample
+from alkit.strategies import bald
 from alkit.study import EXPERIMENTS
 from alkit.training import fit, predict_features, predict_proba
 
@@ -452,3 +455,37 @@ def test_k_center_in_rounds_sees_the_features_of_the_model_of_the_round_before(f
         picks = np.concatenate([picks, left[core_set(features, labelled_features, 7)]])
     assert len(seen) == 3
     np.testing.assert_array_equal(done["picks"], picks)
+
+
+def test_an_ensemble_is_the_model_and_those_of_the_next_four_seeds_in_every_round(finished):
+    seen, study = [], replace(finished, n_rounds=2)
+
+    def watched_bald(pool, n_query, generator):
+        seen.append(pool.ensemble)
+        return bald(pool, n_query, generator)
+
+    last = 2**32 - 1
+    done, seeds = study.run(watched_bald, last), [last, 0, 1, 2, 3]
+    bases = [study.run("original_label", seed)["pool_probabilities"] for seed in seeds]
+    np.testing.assert_array_equal(seen[0], bases)
+    first = done["picks"][:10]
+    left, known = np.setdiff1d(np.arange(len(study.pool)), first), study.labelled + study.pool[first]
+    models = [model_of(study, watched_bald, seed, known) for seed in seeds]
+    np.testing.assert_array_equal(seen[1], [predict_proba(model, study.pool.images)[left] for model in models])
+    for ensemble, positions, picks in (
+        (seen[0], np.arange(len(study.pool)), first),
+        (seen[1], left, done["picks"][10:]),
+    ):
+        information = entropy(ensemble.mean(axis=0), axis=1) - entropy(ensemble, axis=2).mean(axis=0)
+        np.testing.assert_array_equal(picks, positions[np.argsort(-information)[:10]])
+
+
+@pytest.mark.parametrize(
+    "name", ["power_margin", "class_balanced_margin", "bald", "k_center", "badge", "typiclust", "probcover"]
+)
+def test_each_strategy_of_the_kit_does_a_run_that_is_read_again(name, finished):
+    strategy = getattr(strategies, name)
+    done = finished.run(strategy, 0)
+    assert done["experiment"] == name and done["n_train"] == 80
+    np.testing.assert_array_equal(done["picks"], sample(strategy, finished.view(0), 20, 0))
+    assert finished.is_done(strategy, 0)

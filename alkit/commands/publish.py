@@ -12,6 +12,7 @@ from sklearn.decomposition import TruncatedSVD
 from alkit import ROOT, records
 from alkit.commands.pages import FILES
 from alkit.profiles import PROFILES
+from alkit.strategies import BEYOND
 from alkit.study import EXPERIMENTS, Study
 
 README, PUBLISHED = ROOT / "README.md", ROOT / "figures" / "records"
@@ -56,10 +57,11 @@ def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
 
 def _belongs(config: dict, study: Study) -> bool:
     """Whether a record is of a run of the study, or of a search of its recipes."""
-    if config.get("experiment") not in EXPERIMENTS or config["seed"] not in study.seeds:
+    name = config.get("experiment")
+    if name not in {*EXPERIMENTS, *BEYOND} or config["seed"] not in study.seeds:
         return False
     sizes = {name: config[name] for name in ("n_query", "n_rounds", "order") if name in config}
-    own = replace(study, **sizes).config(config["experiment"], config["seed"])
+    own = replace(study, **sizes).config(BEYOND.get(name, name), config["seed"])
     return {name: value for name, value in config.items() if name not in OF_SEARCHES} == own
 
 

@@ -19,7 +19,7 @@ def report(
     profile: str = "quick", *, output: Path | None = None, show_code: bool = True, publish: bool = False,
     jobs: int | None = None, cluster: str | None = None, data: str | None = None, **changes,
 ) -> Path:  # fmt: skip
-    """Do the six experiments, execute every notebook, and return the index page; runs done before are read.
+    """Do all experiments, execute every notebook, and return the index page; runs done before are read.
 
     output: a folder, reports/<profile> unless given. publish: `publish_report` too. jobs: how many runs and notebooks
     at a time, one for each core unless given. cluster: as for `run_all`. data, changes: as for `load_study`.
@@ -36,6 +36,8 @@ def report(
     from alkit.data import check_folds
     from alkit.profiles import load_study
     from alkit.runs import run_all
+    from alkit.strategies import BEYOND
+    from alkit.study import EXPERIMENTS
     from alkit.training import choose_device
 
     profile, data = (  # notebooks run in another folder
@@ -52,7 +54,8 @@ def report(
         raise ValueError(f"output is {output}, where the notebooks would be overwritten; give another folder.")
     executed.mkdir(parents=True, exist_ok=True)
     on_cpu = choose_device(study.device).type == "cpu"
-    run_all(study, jobs=-1 if jobs is None and on_cpu else jobs, cluster=cluster, say=print)
+    experiments = EXPERIMENTS if study.dataset.known_as else (*EXPERIMENTS, *BEYOND.values())
+    run_all(study, experiments, jobs=-1 if jobs is None and on_cpu else jobs, cluster=cluster, say=print)
 
     def page(path: Path) -> tuple[str, str]:
         notebook = _execute(path, executed, {"profile": profile, "output": str(output), "data": data} | changes)
