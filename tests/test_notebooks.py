@@ -34,11 +34,11 @@ def parts(path):
 
 
 def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("0[0-6]*"))
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("0[0-6]*", "11*"))
     monkeypatch.setattr(pages, "NOTEBOOKS", tmp_path / "notebooks")
     assert main(["report", "--profile", "replay", "--output", str(tmp_path / "out")]) == 0
     text = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "out" / "notebooks").iterdir()}
-    assert text.keys() == {path.stem for path in PATHS[7:]}
+    assert text.keys() == {path.stem for path in PATHS[7:11]}
     for each in text.values():
         assert "CIFAR-10, JPEG re-encoded (grey squares for pictures): 1000 labelled, 49000 in the pool" in each
     drawn = re.search(r"Maps of ([\d,]+) points, with picks on top: (\d+) of random", text[PATHS[9].stem]).groups()
@@ -82,7 +82,7 @@ def test_a_study_at_all_its_edges_is_told_to_the_end(path, tmp_path, monkeypatch
         names = vars(in_a_cell(cell.source, **names))
     said = capsys.readouterr().out
     assert "3 in the pool, 2 to test on" in said
-    assert re.findall(r".*\b(?:nan|inf)\b.*", said) == []
+    assert [line[-200:] for line in said.splitlines() if re.search(r"\b(nan|inf)\b", line)] == []
 
 
 @pytest.mark.parametrize(
