@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import entr
 from sklearn.cluster import KMeans
-from sklearn.metrics import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 from threadpoolctl import threadpool_limits
@@ -123,18 +122,21 @@ def most_typical(seen: np.ndarray, clusters: np.ndarray, n_labelled: int, n_quer
 
 def _typical_first(seen: np.ndarray, members: np.ndarray) -> Iterator[int]:
     """Yield members of a cluster, of those left the one of the least mean distance to its 20 nearest, or to half."""
-    left, held = np.ones(len(members), bool), None
-    if len(members) <= AT_ONCE:
-        held = distances(seen[members], seen[members])
-    for n_left in range(len(members), 1, -1):
-        k, mean = min(20, n_left // 2), np.full(len(members), np.inf)
+    seen, left = seen[members], np.ones(len(members), bool)
+    held = distances(seen, seen) if len(seen) <= AT_ONCE else None
+    mean, reach, stale = np.full(len(seen), np.inf), np.zeros(len(seen)), left
+    for n_left in range(len(seen), 1, -1):
+        k = min(20, n_left // 2)
         if held is None:
-            mean[left] = NearestNeighbors(n_neighbors=k).fit(seen[members[left]]).kneighbors()[0].mean(axis=1)
+            mean[left] = NearestNeighbors(n_neighbors=k).fit(seen[left]).kneighbors()[0].mean(axis=1).round(9)
         else:  # with itself, at 0
-            mean[left] = np.partition(held[left], k, axis=1)[:, : k + 1].sum(axis=1) / k
-        yield members[best := np.round(mean, 9).argmin()]
-        left[best] = False
+            near = np.partition(held[stale], k, axis=1)[:, : k + 1]
+            mean[stale], reach[stale] = (near.sum(axis=1) / k).round(9), near[:, k]
+        yield members[best := mean.argmin()]
+        mean[best], left[best] = np.inf, False
         if held is not None:
+            # Others than those near it have the same neighbours as before, but for a smaller k.
+            stale = left & ((held[:, best] <= reach) | (n_left <= 40))
             held[:, best] = np.inf
     yield from members[left]
 
@@ -176,7 +178,11 @@ def _clusters(seen: np.ndarray, n_clusters: int, generator: np.random.Generator)
 
 def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Distances (N, M) between rows (N, D) and (M, D)."""
-    return np.sqrt(np.round(euclidean_distances(some, others, squared=True), 9))
+    # As scikit-learn's euclidean_distances, whose checks take longer than a small cluster does.
+    squares = some @ (-2 * others.T)
+    squares += np.einsum("nd,nd->n", some, some)[:, None]
+    squares += np.einsum("nd,nd->n", others, others)
+    return np.sqrt(np.maximum(np.round(squares, 9, out=squares), 0, out=squares), out=squares)
 
 
 def _blocks(seen: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:

@@ -6,6 +6,7 @@ Held-out images are training images 45,000 to 49,999; only the runs of `cost`, w
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,8 @@ from matplotlib import pyplot as plt
 from modAL.models import ActiveLearner
 from modAL.uncertainty import entropy_sampling, margin_sampling, uncertainty_sampling
 from skactiveml.base import SkactivemlClassifier
-from skactiveml.pool import UncertaintySampling
+from skactiveml.pool import Badge, CoreSet, UncertaintySampling
+from sklearn.cluster import KMeans
 from sklearn.metrics import f1_score
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
@@ -34,6 +36,7 @@ from alkit.augmentation import augmented_batches
 from alkit.profiles import load_study
 from alkit.records import versions
 from alkit.samplers import SCORES, Pool, sample
+from alkit.strategies import BEYOND, most_typical
 from alkit.training import PRECISIONS, choose_device, choose_precision, fit, predict_proba
 
 PLAIN_BATCH = 128
@@ -277,6 +280,59 @@ def samplers():
     show("Samplers: 5,000 picks, most informative first", [pick(pool, name, 21) for name in ("random", *SCORES)])
 
 
+def typical_by_faiss(seen, clusters, n_labelled, n_query):
+    """TypiClust's choice as its authors make it: an index of a cluster's images that are left, for each pick."""
+    import faiss
+
+    of, picks = clusters.copy(), []
+    known, sizes = np.bincount(of[:n_labelled], minlength=of.max() + 1), np.bincount(of)
+    of[:n_labelled] = -1
+    turns = [each for each in np.lexsort((-sizes, known)) if sizes[each] > 5]
+    while len(picks) < n_query:
+        members = np.flatnonzero(of == turns[len(picks) % len(turns)])
+        index = faiss.IndexFlatL2(seen.shape[1])
+        index.add(seen[members])
+        squares, _ = index.search(seen[members], min(20, len(members) // 2) + 1)
+        picks.append(members[np.sqrt(squares[:, 1:].clip(0)).mean(axis=1).argmin()])
+        of[picks[-1]] = -1
+    return np.array(picks) - n_labelled
+
+
+def strategies():
+    """Those that look at features: 5,000 picks, and as many by peers as they make in seconds."""
+    generator = np.random.default_rng(0)
+    seen = generator.standard_normal((50_000, 40)) @ generator.standard_normal((40, 256)) / 6
+    seen = np.maximum(seen + generator.standard_normal(seen.shape) / 2, 0).astype(np.float32)
+    logits = seen[:49_000] @ generator.standard_normal((256, 10)).astype(np.float32) / 4
+    pool = Pool(torch.tensor(logits).softmax(1).numpy(), seen[:49_000], seen[49_000:])
+    labels = np.r_[np.full(49_000, np.nan), np.zeros(1000)]
+    model = Given(pool.probabilities)
+    unit = seen[np.r_[49_000:50_000, :49_000]] / np.linalg.norm(seen[np.r_[49_000:50_000, :49_000]], axis=1)[:, None]
+    clusters = KMeans(500, max_iter=5, random_state=0).fit_predict(unit)
+    core_set, badge = CoreSet(random_state=0), Badge(random_state=0)
+    peers = {
+        "k_center": ("scikit-activeml CoreSet", 100, lambda n: core_set.query(seen, labels, batch_size=n)),
+        "badge": (
+            "scikit-activeml Badge", 10,
+            lambda n: badge.query(seen[:49_000], labels[:49_000], model, fit_clf=False, batch_size=n),
+        ),
+        "typiclust, clusters given": ("faiss", 5000, lambda n: typical_by_faiss(unit, clusters, 1000, n)),
+    }  # fmt: skip
+    ours = {name: lambda name=name: sample(BEYOND[name], pool, 5000, 0) for name in ("k_center", "badge")}
+    ours["typiclust, clusters given"] = lambda: most_typical(unit.astype(float), clusters, 1000, 5000)
+    rows = []
+    for name, (peer, n, query) in peers.items():
+        start = time.perf_counter()
+        picks = ours[name]()
+        middle = time.perf_counter()
+        theirs = np.asarray(query(n))
+        kit, of_peer = middle - start, (time.perf_counter() - middle) * 5000 / n
+        row = {"strategy": name, "the kit, s": kit, "peer": peer, "picks of it": n, "for 5,000, s": of_peer}
+        row |= {"peer / kit": of_peer / kit, "picks in common": f"{np.isin(theirs, picks[:n]).mean():.1%}"}
+        rows.append(row | {"peak GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20})
+    show("Strategies that look at features: 5,000 of 49,000, 256 features, 10 classes", rows)
+
+
 OLD = "28e953b"  # the commit before the house was rebuilt: one run after the other, ten kernels from scratch
 SIX = """
 import sys; from dataclasses import replace; from alkit.profiles import load_study
@@ -360,7 +416,14 @@ def cost(study, dataset, folder):
 
 
 def main():
-    parts = {"before": before, "speed": speed, "samplers": samplers, "race": race, "cost": cost}
+    parts = {
+        "before": before,
+        "speed": speed,
+        "samplers": samplers,
+        "strategies": strategies,
+        "race": race,
+        "cost": cost,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(parts)}; all unless given")
     parser.add_argument("--data", default="cifar10", help='"cifar10" or an .npz file of 32x32 colour images like it')
@@ -377,7 +440,12 @@ def main():
     print(
         f"{study.dataset.name}; {device}, {choose_precision(device)}, {torch.get_num_threads()} threads; {versions()}"
     )
-    arguments = {"samplers": (), "cost": (study, study.dataset, given.output), "before": (study, data)}
+    arguments = {
+        "samplers": (),
+        "strategies": (),
+        "cost": (study, study.dataset, given.output),
+        "before": (study, data),
+    }
     for name in given.parts or parts:
         parts[name](*arguments.get(name, (study, study.dataset)))
 
