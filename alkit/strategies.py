@@ -200,7 +200,6 @@ def _directions(pool: Pool) -> np.ndarray:
     return normalize(np.concatenate([pool.labelled_features, pool.features]).astype(float))
 
 
-# In the comparison; probcover has covered all long before thousands of picks, and would draw the others.
 BEYOND: dict[str, Callable] = {
-    strategy.__name__: strategy for strategy in (power_margin, class_balanced_margin, bald, k_center, badge, typiclust)
+    each.__name__: each for each in (power_margin, class_balanced_margin, bald, k_center, badge, typiclust, probcover)
 }

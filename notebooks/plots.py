@@ -334,7 +334,7 @@ def _intervals_and_dots(axes: Axes, table: pd.DataFrame, runs: pd.DataFrame) -> 
 
 def _styles(names: Iterable[str]) -> list[int]:
     """An experiment keeps its colour and hatch in every chart; other names have those after."""
-    known = [*EXPERIMENTS, *BEYOND, "probcover"]
+    known = [*EXPERIMENTS, *BEYOND]
     known += sorted(set(names) - set(known))
     return [known.index(name) for name in names]
 
