@@ -486,7 +486,7 @@ group(
     ("n_query 1238", {"n_query": 1238}, "n_query is 1238; give 1 to 1237, for that many images are in the pool"),
     ("n_query 2**70", {"n_query": 2**70}, f"n_query is {2**70}; give 1 to 1237, for that many images are in the pool"),
     ("n_labelled 60.0", {"n_labelled": 60.0}, "n_labelled is 60.0; give a value of type int"),
-    ("n_labelled of numpy", {"n_labelled": np.int64(60)}, "n_labelled is np.int64(60); give a value of type int"),
+    ("n_labelled of numpy", {"n_labelled": np.int64(60)}, f"n_labelled is {np.int64(60)!r}; give a value of type int"),
     ("n_labelled 1297", {"n_labelled": 1297}, "n_labelled is 1297, ... choose 1 to 1296, so that a pool remains"),
     ("n_labelled 1", {"n_labelled": 1}, "The first 1 training images ... none of 9 classes (...); raise ..."),
     ("n_trials 3.0", {"n_trials": 3.0}, "n_trials is 3.0; give a value of type int"),
