@@ -11,7 +11,7 @@ class Pool:
 
     probabilities (N, n_classes) float64, each row sums to 1. features (N, D): what the model's last layer sees of the
     same images; labelled_features (L, D): of all images labelled so far; ensemble (M, N, n_classes): probabilities by
-    this and other models. Each may be a function, called when first asked for. Raises ValueError for no probabilities.
+    this and other models. Each may be a function, called when first asked for. Raises ValueError for bad probabilities.
     """
 
     def __init__(self, probabilities: np.ndarray, features=None, labelled_features=None, ensemble=None):
