@@ -32,10 +32,13 @@ def at_hand(study, strategies: tuple) -> tuple:
 
 def predictions(study, experiments: tuple) -> dict[str, list[np.ndarray]]:
     """The predicted classes of the test images (N,), by experiment, a seed after the other."""
-    runs = {each: [study.run(each, seed) for seed in study.seeds] for each in experiments}
+
+    def predicted(each, seed):  # no more than this is kept of a run
+        return study.run(each, seed)["test_probabilities"].argmax(axis=1)
+
     return {
-        getattr(each, "__name__", each): [run["test_probabilities"].argmax(axis=1) for run in of]
-        for each, of in runs.items()
+        getattr(each, "__name__", each): [predicted(each, seed) for seed in study.seeds]
+        for each in experiments
     }
 
 

@@ -27,6 +27,7 @@ from skactiveml.base import SkactivemlClassifier
 from skactiveml.pool import Badge, CoreSet, UncertaintySampling
 from sklearn.cluster import KMeans
 from sklearn.metrics import f1_score
+from sklearn.preprocessing import normalize
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.transforms import v2 as transforms
@@ -307,7 +308,7 @@ def strategies():
     pool = Pool(torch.tensor(logits).softmax(1).numpy(), seen[:49_000], seen[49_000:])
     labels = np.r_[np.full(49_000, np.nan), np.zeros(1000)]
     model = Given(pool.probabilities)
-    unit = seen[np.r_[49_000:50_000, :49_000]] / np.linalg.norm(seen[np.r_[49_000:50_000, :49_000]], axis=1)[:, None]
+    unit = normalize(seen[np.r_[49_000:50_000, :49_000]])
     clusters = KMeans(500, max_iter=5, random_state=0).fit_predict(unit)
     core_set, badge = CoreSet(random_state=0), Badge(random_state=0)
     peers = {
