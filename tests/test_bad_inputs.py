@@ -801,6 +801,8 @@ group(
     ("slides of no report", "slides --profile nope", "slides: ... has no report; run `alkit report --profile nope`."),
     ("a handout to itself", "handout --output notebooks", "handout: output is ..., where the ..."),
     ("a handout to a file", "handout --output table.csv", f"handout: [Errno ...] ...{WHERE}"),
+    ("no folder to grade", "grade --folder gone --output g.csv", "grade: folder is gone; give the folder ..."),
+    ("nothing to grade", "grade --folder . --output g.csv", "grade: 0 notebooks are below ., limit is 300; give ..."),
     ("a handout to nowhere", "handout", "handout: error: the following arguments are required: --output"),
 )  # fmt: skip
 

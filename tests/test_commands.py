@@ -61,6 +61,32 @@ def test_the_handout_has_no_solution_no_output_and_all_that_it_needs(tmp_path, m
         assert handed.metadata == whole.metadata
 
 
+def test_a_handout_of_a_folder_that_was_worked_in_equals_that_of_a_clean_clone(tmp_path, monkeypatch):
+    clone = tmp_path / "a clone" / "notebooks"
+    clone.mkdir(parents=True)
+    for path in (*PATHS[3:5], ROOT / "notebooks" / "checks.py"):
+        (clone / path.name).write_bytes(path.read_bytes())
+    for command in ("init -q", "add .", "-c user.name=T -c user.email=t@example.org commit -q -m All"):
+        subprocess.run(["git", *command.split()], cwd=clone.parent, check=True)
+    monkeypatch.setattr(pages, "NOTEBOOKS", clone)
+    assert main(["handout", "--output", str(tmp_path / "clean")]) == 0
+    worked_in = read(clone / PATHS[3].name)
+    for number, cell in enumerate(worked_in.cells):
+        if cell.cell_type == "code":
+            cell |= {"source": f"answer = {number}", "execution_count": number, "metadata": {"tags": []}}
+            cell.outputs = [nbformat.v4.new_output("stream", text="the teacher's")]
+    worked_in.cells.append(nbformat.v4.new_code_cell("mine = 1"))
+    worked_in.metadata = {"kernelspec": {"name": "mine", "display_name": "mine"}}
+    nbformat.write(worked_in, clone / PATHS[3].name)
+    nbformat.write(worked_in, clone / "12_of_mine.ipynb")
+    (clone / PATHS[4].name).unlink()
+    (clone / "checks.py").write_text("")
+    assert main(["handout", "--output", str(tmp_path / "used")]) == 0
+    files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("clean", "used")]
+    assert len(files[0]) == 3
+    assert files[0] == files[1]
+
+
 def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     folder = tmp_path / "reports" / "quick" / "notebooks"
@@ -226,7 +252,7 @@ def test_the_core_does_not_know_the_commands_and_help_is_quick():
         assert "alkit.commands" not in path.read_text(encoding="utf-8"), path.name
     code = "import sys\nfrom alkit.commands import main\ntry: main(['--help'])\nfinally: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert "{doctor,report,tune,handout,slides}" in done.stdout
+    assert "{doctor,report,tune,handout,grade,slides}" in done.stdout
     assert not {"numpy", "torch", "nbformat"} & set(done.stdout.splitlines()[-1].split())
 
 

@@ -189,6 +189,7 @@ WRONG = {
         (lambda features, picks, radius: near(features, picks, radius).all(axis=1).mean(), "not all"),
         (lambda features, picks, radius: (near(features, picks, radius).any(axis=1).sum() - 3) / 60, "themselves"),
         (lambda features, picks, radius: near(features, [0, 1, 2], radius).any(axis=1).mean(), "positions"),
+        (lambda features, picks, radius: 1 - near(features, picks, radius).any(axis=1).mean(), "no pick"),
     ],
 }
 # What no sentence may hold.

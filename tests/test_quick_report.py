@@ -17,16 +17,18 @@ from alkit.profiles import load_study, profile_path
 from alkit.study import EXPERIMENTS
 
 COLUMNS = "experiment seed n_train f1 accuracy seconds dataset fingerprint device precision profile versions".split()
-N_SEEDS, N_QUERY = 2, 40  # of five and of 100, which take three times as long
+# Of five, 100 and 25, which take three times as long.
+N_SEEDS, N_QUERY, EPOCHS = 2, 40, 12
 
 
 @pytest.fixture(scope="module")
 def quick_report(tmp_path_factory):
-    """The report of the profile quick with N_SEEDS and N_QUERY, made once."""
+    """The report of the profile quick with N_SEEDS, N_QUERY and EPOCHS, made once."""
     folder = tmp_path_factory.mktemp("a folder with spaces")
     store, brief = folder / "records", folder / "brief.yaml"
     text = profile_path("quick").read_text(encoding="utf-8").replace("profile: quick", "profile: brief")
     text = text.replace("n_query: 100", f"n_query: {N_QUERY}").replace("n_trials: 12", "n_trials: 4")
+    text = text.replace("epochs: 25", f"epochs: {EPOCHS}")
     brief.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "alkit", "report", "--profile", str(brief), "--seeds", str(N_SEEDS)]
     command += ["--output", str(folder / "report")]

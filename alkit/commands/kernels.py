@@ -61,7 +61,7 @@ class Kernels(AsyncKernelManager):
 
 class _ForkedKernel(LocalProvisioner):
     async def launch_kernel(self, cmd, **options):
-        process = _Process(args=(cmd[cmd.index("-f") :], options["env"], os.getcwd()))  # noqa: PTH109
+        process = _Process(args=(cmd[cmd.index("-f") :], options["env"], options.get("cwd") or os.getcwd()))  # noqa: PTH109
         process.start()
         self.process = process
         return self.connection_info

@@ -1,8 +1,12 @@
 """Notebooks as HTML pages that need no network, as slides, and as handouts without solutions."""
 
+import io
 import re
 import shutil
+import subprocess
+import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pandas as pd
@@ -59,20 +63,34 @@ def write_index(titles: dict[str, str], output: Path) -> Path:
 def handout(output: Path) -> Path:
     """Write the notebooks without solutions and outputs, and what lies beside them, into a folder and return it.
 
+    In a clone, all is as it was committed, whatever a teacher tried in it since; elsewhere as it lies there.
     Raises ValueError for the notebooks' own folder.
     """
     if output.resolve() == NOTEBOOKS.resolve():
         raise ValueError(f"output is {output}, where the solutions would be lost; give another folder.")
     others = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__", "reports")
-    shutil.copytree(NOTEBOOKS, output, ignore=others, dirs_exist_ok=True)
-    for path in NOTEBOOKS.glob(ORIGINALS):
-        notebook = nbformat.read(path, nbformat.NO_CONVERT)
+    with TemporaryDirectory() as committed:
+        source = _committed(Path(committed)) or NOTEBOOKS
+        shutil.copytree(source, output, ignore=others, dirs_exist_ok=True)
+        originals = [(path.name, nbformat.read(path, nbformat.NO_CONVERT)) for path in source.glob(ORIGINALS)]
+    for name, notebook in originals:
         notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
         for cell in notebook.cells:
             cell |= {"outputs": [], "execution_count": None} if cell.cell_type == "code" else {}
         notebook.metadata.pop("widgets", None)
-        nbformat.write(notebook, output / path.name)
+        nbformat.write(notebook, output / name)
     return output
+
+
+def _committed(folder: Path) -> Path | None:
+    """The notebooks and what lies beside them as git has them, written into a folder; None where it has none."""
+    try:
+        done = subprocess.run(["git", "archive", "HEAD", "."], cwd=NOTEBOOKS, capture_output=True, check=True)
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(folder, filter="data")
+    except (OSError, subprocess.CalledProcessError, tarfile.TarError):
+        return None
+    return folder if any(folder.glob(ORIGINALS)) else None
 
 
 def slides(profile: str = "quick", output: Path | None = None, *, show_code: bool = True) -> Path:
