@@ -67,7 +67,7 @@ def test_twelve_hand_ins_are_graded_and_none_stops_the_others(kit, tmp_path, cap
         path = tmp_path / "handed in" / name
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(each if isinstance(each, str) else nbformat.writes(each), encoding="utf-8")
-    given = ["--folder", str(tmp_path / "handed in"), "--output", str(tmp_path / "new" / "grades.csv"), "--limit", "10"]
+    given = ["--folder", str(tmp_path / "handed in"), "--output", str(tmp_path / "new" / "grades.csv"), "--limit", "5"]
     assert main(["grade", *given]) == 0
     assert "[17/17] wrong/05_two.ipynb: 0 of 2" in capsys.readouterr().out
     table = pd.read_csv(tmp_path / "new" / "grades.csv", keep_default_na=False)
