@@ -27,6 +27,11 @@ oldest:
 lab: .venv/installed
 	JUPYTER_PREFER_ENV_PATH=1 $(IN_VENV) -m jupyterlab --ServerApp.root_dir=. notebooks/00_start_here.ipynb
 
+# Before anything else, on a machine without a GPU: PyTorch's wheels for processors alone, as in: make cpu report
+cpu:
+	$(PYTHON) -m venv .venv
+	$(IN_VENV) -m pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
+
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "Python 3.11 to 3.13 is needed; name one, as in: make report PYTHON=python3.12"; exit 1; }
@@ -42,4 +47,4 @@ lab: .venv/installed
 	$(IN_VENV) -m pip install -e ".[bench]"
 	touch $@
 
-.PHONY: report test bench faults rename oldest lab
+.PHONY: report test bench faults rename oldest lab cpu
