@@ -53,12 +53,16 @@ def grade(folder: Path, output: Path, limit: int = 300) -> Path:
             finally:
                 places.append(place)
 
-        for number, each in enumerate(threads.map(graded, paths), 1):
-            rows += each
-            points = sum(row["score"] for row in each)
-            print(f"[{number}/{len(paths)}] {each[0]['file']}: {points} of {len(each)}")
-            # After each, so that a stop loses no more than those that were being run.
-            records.replace_file(output, pd.DataFrame(rows).set_index(COLUMNS.split()[:2]).to_csv)
+        try:
+            for number, each in enumerate(threads.map(graded, paths), 1):
+                rows += each
+                points = sum(row["score"] for row in each)
+                print(f"[{number}/{len(paths)}] {each[0]['file']}: {points} of {len(each)}")
+                # After each, so that a stop loses no more than those that were being run.
+                records.replace_file(output, pd.DataFrame(rows).set_index(COLUMNS.split()[:2]).to_csv)
+        finally:  # after an error, or Ctrl+C
+            threads.shutdown(wait=False, cancel_futures=True)
+            Kernels.kill()
     return output
 
 
