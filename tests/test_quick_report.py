@@ -46,6 +46,8 @@ def test_the_report_has_a_page_a_notebook_and_shows_progress(quick_report):
         assert f'href="{stem}.html"' in index
         page = (quick_report.folder / f"{stem}.html").read_text(encoding="utf-8")
         assert "Next:" in page or "Back:" in page
+        executed = (quick_report.folder / "notebooks" / f"{stem}.ipynb").read_text(encoding="utf-8")
+        assert '"name": "stderr"' not in executed, "a warning"
         assert "%|" not in page, "a progress bar is left in the page"
     assert re.search(r"^\d+ runs to do, \d+ at a time\.$", quick_report.printed, re.MULTILINE)
     assert re.search(r"^The first took \d+ s; about \d+ min to go\.$", quick_report.printed, re.MULTILINE)
