@@ -3,19 +3,17 @@
 import json
 import logging
 import re
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import joblib
 
-from alkit.commands.kernels import Kernels
+from alkit.commands.kernels import AT_ONCE, Kernels
 
-COLUMNS = "student_id assignment exercise score max_score said file"  # the first and the scores as nbgrader has them
+# Students, assignments and scores are named as in nbgrader's tables.
+COLUMNS = "student_id assignment exercise score max_score said file".split()
 QUIET = logging.Logger("alkit", logging.CRITICAL)  # what goes wrong is said in the table
-# Each check adds what it says to a file, which is there whatever happens to the kernel later.
-START = "import checks; checks.said_to = {!r}; del checks"
 
 
 def grade(folder: Path, output: Path, limit: int = 300) -> Path:
@@ -31,9 +29,7 @@ def grade(folder: Path, output: Path, limit: int = 300) -> Path:
     paths = [path for path in sorted(folder.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]
     if not paths or limit < 1:
         raise ValueError(f"{len(paths)} notebooks are below {folder}, limit is {limit}; give one or more of each.")
-    at_once = max(1, min(4, joblib.cpu_count(), len(paths)))
-    Kernels.prepare(max(1, joblib.cpu_count() // at_once))
-    sys.modules.setdefault("rfc3987_syntax", None)  # with it jsonschema would compile a grammar that nobody needs
+    Kernels.prepare(at_once := min(AT_ONCE, joblib.cpu_count(), len(paths)))
     import nbformat
     import pandas as pd
 
@@ -41,53 +37,47 @@ def grade(folder: Path, output: Path, limit: int = 300) -> Path:
     from alkit.commands.pages import handout
 
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is run
-    rows = []
-    with TemporaryDirectory() as own, ThreadPoolExecutor(at_once) as threads:
-        places = [handout(Path(own, str(number))) for number in range(at_once)]
-        exercises = {path.stem: _exercises(nbformat.read(path, 4).cells) for path in sorted(places[0].glob("*.ipynb"))}
+    with TemporaryDirectory() as own:
+        kit = handout(Path(own, "kit"))
+        exercises = {path.stem: _exercises(nbformat.read(path, 4).cells) for path in sorted(kit.glob("*.ipynb"))}
 
         def graded(path: Path) -> list[dict]:
-            place = places.pop()
-            try:
-                return _grade(path, path.relative_to(folder), exercises, place, limit)
-            finally:
-                places.append(place)
+            name = path.relative_to(folder)
+            place = shutil.copytree(kit, Path(own, "places", name), ignore=shutil.ignore_patterns("*.ipynb"))
+            return _grade(path, name, exercises, place, limit)
 
-        try:
-            for number, each in enumerate(threads.map(graded, paths), 1):
+        with Kernels.working(at_once, graded, paths) as waiting:
+            rows = []
+            for number, each in enumerate((done.result() for done in waiting), 1):
                 rows += each
-                points = sum(row["score"] for row in each)
-                print(f"[{number}/{len(paths)}] {each[0]['file']}: {points} of {len(each)}")
+                print(f"[{number}/{len(paths)}] {each[0]['file']}: {sum(row['score'] for row in each)} of {len(each)}")
                 # After each, so that a stop loses no more than those that were being run.
-                records.replace_file(output, pd.DataFrame(rows).set_index(COLUMNS.split()[:2]).to_csv)
-        finally:  # after an error, or Ctrl+C
-            threads.shutdown(wait=False, cancel_futures=True)
-            Kernels.kill()
+                records.replace_file(output, pd.DataFrame(rows).set_index(COLUMNS[:2]).to_csv)
     return output
 
 
 def _grade(path: Path, name: Path, exercises: dict[str, list[str]], place: Path, limit: int) -> list[dict]:
-    """The rows of one notebook, run in `place`, a folder with what lies beside the notebooks."""
+    """The rows of one notebook, run in `place`, a folder of its own with what lies beside the kit's."""
     import nbformat
     from nbclient import NotebookClient
 
     def row(stem: str, exercise: str, said: str) -> dict:
         student = name.parts[0] if name.parts[1:] else name.stem.replace(stem, "").strip(" _-") or name.stem
         values = student, stem, exercise, int(said == "Right."), 1, said, name.as_posix()
-        return dict(zip(COLUMNS.split(), values, strict=True))
+        return dict(zip(COLUMNS, values, strict=True))
 
     try:
         notebook = nbformat.read(path, as_version=4)
-        given = _exercises(notebook.cells)
+        given = {*_exercises(notebook.cells)}
     except Exception as error:  # whatever is in a file of this name
         return [row("", "", f"It cannot be read as a notebook: {' '.join(str(error).split())[:200] or 'it is empty'}")]
-    stem = max(exercises, key=lambda stem: len(set(exercises[stem]) & set(given)))
-    if not set(exercises[stem]) & set(given):
+    stem = max(exercises, key=lambda stem: len(given & {*exercises[stem]}))
+    if not given & {*exercises[stem]}:
         return [row("", "", "None of the kit's exercises is in it.")]
-    said_to = place / "said.jsonl"
-    said_to.write_text("", "utf-8")
+    # Each check adds what it says to a file, which is there whatever happens to the kernel later.
+    (said_to := place / "said.jsonl").touch()
     cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
-    notebook.cells = [nbformat.v4.new_code_cell(START.format(str(said_to))), *cells]
+    notebook.cells = [nbformat.v4.new_code_cell(f"__import__('checks').said_to = {str(said_to)!r}"), *cells]
     client = NotebookClient(
         notebook, kernel_name="python3", kernel_manager_class=Kernels, resources={"metadata": {"path": str(place)}},
         timeout=limit, interrupt_on_timeout=True, allow_errors=True,
@@ -101,8 +91,9 @@ def _grade(path: Path, name: Path, exercises: dict[str, list[str]], place: Path,
     said = {each["exercise"]: each["said"] for each in map(json.loads, said_to.read_text("utf-8").splitlines())}
     rows = []
     for exercise in exercises[stem]:
-        stopped = [_error(cell) for cell in cells if exercise in _exercises([cell]) and _error(cell)]
-        rows.append(row(stem, exercise, said.get(exercise) or f"Not yet: {(stopped or [problem])[-1]}"))
+        errors = [_error(cell) for cell in cells if exercise in _exercises([cell])]
+        stopped = next(filter(None, reversed(errors)), problem)
+        rows.append(row(stem, exercise, said.get(exercise) or f"Not yet: {stopped}"))
     return rows
 
 

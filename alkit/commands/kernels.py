@@ -2,6 +2,10 @@
 
 import os
 import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import parent_process
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
@@ -11,6 +15,7 @@ from typing import ClassVar
 from unittest.mock import patch
 from weakref import WeakSet
 
+import joblib
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
@@ -21,6 +26,7 @@ PRELOADED = ["alkit.profiles", "alkit.runs", "alkit.search", "alkit.commands.ker
 PRELOADED += ["ipywidgets", "matplotlib.pyplot", "scipy.stats", "seaborn", "sklearn.manifold", "sklearn.neighbors"]
 # A backend that draws no pictures, start-up files, warnings as errors: meant for other programs, they spoil a report.
 UNWANTED = ("MPLBACKEND", "PYTHONSTARTUP", "PYTHONWARNINGS", "IPYTHON", "JUPYTER_")
+AT_ONCE = 4  # kernels, each of which may need a gigabyte
 
 
 class Kernels(AsyncKernelManager):
@@ -31,8 +37,10 @@ class Kernels(AsyncKernelManager):
     kernel_spec = property(lambda self: KernelSpec(**get_kernel_dict()))
 
     @classmethod
-    def prepare(cls, cores: int) -> None:
-        """Set how many cores a kernel may use; where kernels are forked, let another process import what they need."""
+    def prepare(cls, at_once: int) -> None:
+        """Share the cores among so many kernels; where these are forked, let another process import what they need."""
+        cores = max(1, joblib.cpu_count() // at_once)
+        sys.modules.setdefault("rfc3987_syntax", None)  # with it jsonschema would compile a grammar that nobody needs
         cls.variables = {name: value for name, value in os.environ.items() if not name.startswith(UNWANTED)}
         cls.variables |= {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "LOKY_MAX_CPU_COUNT": str(cores)}
         cls.variables.setdefault("TQDM_MININTERVAL", "10")  # a line now and then, for a log cannot show bars
@@ -48,6 +56,20 @@ class Kernels(AsyncKernelManager):
             # There is none before it has started, and once it has ended.
             if kernel.provisioner and (process := kernel.provisioner.process):
                 process.kill()
+
+    @classmethod
+    @contextmanager
+    def working(cls, at_once: int, work: Callable, given: Iterable) -> Iterator[list[Future]]:
+        """Begin work on each that is given, so many at once; at an error, or Ctrl+C, the kernels end with it."""
+        with ThreadPoolExecutor(at_once) as threads:
+            waiting = [threads.submit(work, each) for each in given]
+            try:
+                yield waiting
+            finally:
+                threads.shutdown(wait=False, cancel_futures=True)
+                while any(each.running() for each in waiting):
+                    cls.kill()
+                    time.sleep(0.1)
 
     async def start_kernel(self, **options):
         self.started.add(self)

@@ -1,8 +1,6 @@
 """Do a study's runs, execute the notebooks with papermill, and render them as pages with an index page."""
 
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import chdir
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +8,7 @@ from types import SimpleNamespace
 import joblib
 
 from alkit import ROOT
-from alkit.commands.kernels import Kernels
-
-AT_ONCE = 4  # notebooks, each of which may need a gigabyte
+from alkit.commands.kernels import AT_ONCE, Kernels
 
 
 def report(
@@ -25,11 +21,9 @@ def report(
     at a time, one for each core unless given. cluster: as for `run_all`. data, changes: as for `load_study`.
     All is checked before the first run. Raises RuntimeError, which names the cell that failed, or what these raise.
     """
-    cores = joblib.cpu_count()
-    at_once = min(AT_ONCE, cores if jobs in (None, -1) else max(1, jobs))
+    at_once = min(AT_ONCE, joblib.cpu_count() if jobs in (None, -1) else max(1, jobs))
     # Another process imports what kernels need, while this one imports what itself needs: either takes seconds.
-    Kernels.prepare(max(1, cores // at_once))
-    sys.modules.setdefault("rfc3987_syntax", None)  # with it jsonschema would compile a grammar that nobody needs
+    Kernels.prepare(at_once)
     from alkit import records
     from alkit.commands import pages
     from alkit.commands.publish import PUBLISHED, publish_report
@@ -62,18 +56,11 @@ def report(
         return path.stem, pages.render(notebook, output / f"{path.stem}.html", show_code, stems=[p.stem for p in paths])
 
     # Notebooks share their folder, for that of a process is common to its threads.
-    with chdir(pages.NOTEBOOKS), ThreadPoolExecutor(at_once) as threads:
-        # The last ones take longest; begun last, they would leave the other threads idle.
-        waiting = [threads.submit(page, path) for path in reversed(paths)]
-        try:
-            for done in as_completed(waiting):
-                titles |= [done.result()]
-                print(f"[{len(titles)}/{len(paths)}] {done.result()[0]}.ipynb")
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
-            while any(notebook.running() for notebook in waiting):  # after an error, or Ctrl+C
-                Kernels.kill()
-                time.sleep(0.1)
+    # The last ones take longest; begun last, they would leave the other threads idle.
+    with chdir(pages.NOTEBOOKS), Kernels.working(at_once, page, reversed(paths)) as waiting:
+        for done in as_completed(waiting):
+            titles |= [done.result()]
+            print(f"[{len(titles)}/{len(paths)}] {done.result()[0]}.ipynb")
     if publish:
         publish_report(study, output)
     return pages.write_index(dict(sorted(titles.items())), output)
