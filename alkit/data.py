@@ -27,13 +27,17 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test part; known_as: the fingerprint of images that these are stand-ins for, empty otherwise."""
+    """A training and a test part; known_as: the fingerprint of images that these are stand-ins for, empty otherwise.
+
+    pool_files: names of the training images without labels, if they have any.
+    """
 
     name: str
     class_names: tuple[str, ...]
     train: Images = field(repr=False)
     test: Images = field(repr=False)
     known_as: str = field(default="", repr=False)
+    pool_files: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def fingerprint(self) -> str:

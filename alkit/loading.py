@@ -1,4 +1,4 @@
-"""Where data sets come from: scikit-learn's digits, CIFAR-10, or four arrays in a file."""
+"""Where data sets come from: scikit-learn's digits, CIFAR-10, four arrays in a file, or a folder of pictures."""
 
 import io
 import math
@@ -28,29 +28,40 @@ def data_folder() -> Path:
     return ROOT / (os.environ.get("ALKIT_DATA") or "data")
 
 
-def load(source: str) -> Dataset:
-    """Load "cifar10", "digits" or the path of an `.npz` file, seen from the working folder or the project's.
+def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
+    """Load "cifar10", "digits" or the path of an `.npz` file or a folder, seen from here or the project's folder.
 
     The file holds `x_train`, `y_train`, `x_test`, `y_test`: images (N, H, W) or (N, H, W, C) uint8, sides of 8 to 96
     pixels and 1 or 3 channels, labels (N,) integer, numbered from 0, 2 to 1,000 classes; perhaps `class_names` and
-    `name`. A file that the kit published with its runs holds labels alone: CIFAR-10 in `data_folder()`, if it has the
-    same, or else grey squares, give the images. "cifar10" downloads once (170 MB, checksum verified) into
-    `data_folder()`; a `cifar-10-python.tar.gz` there is used instead, and the environment variable CIFAR10_URL names a
-    mirror: the checksum makes either safe.
+    `name`. A folder is read as `read_folder` says, to which `size` goes. With `unlabelled`, images without labels are
+    needed too, `x_pool` and perhaps their `pool_files`; they come last in `train`, with the label -1, and `test` is
+    empty where there is none. A file that the kit published with its runs holds labels alone: CIFAR-10 in
+    `data_folder()`, if it has the same, or else grey squares, give the images. "cifar10" downloads once (170 MB,
+    checksum verified) into `data_folder()`; a `cifar-10-python.tar.gz` there is used instead, and the environment
+    variable CIFAR10_URL names a mirror: the checksum makes either safe.
     Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
     for content that cannot be used.
     """
-    if source == "digits":
-        return _load_digits()
-    if source == "cifar10":
-        return _load_cifar10(data_folder())
-    here = os.path.expanduser(source)  # noqa: PTH111, which would raise for a user that is unknown
-    path = next((path for path in (Path(here), ROOT / source) if path.is_file()), None)
-    if path is None or path.suffix.lower() != ".npz":
+    if source in ("digits", "cifar10") and not unlabelled:
+        return _load_digits() if source == "digits" else _load_cifar10(data_folder())
+    path = find(source)
+    if path is None or not (path.is_dir() or path.suffix.lower() == ".npz"):
         problem = f"data is {source!r} ({'no such file' if path is None else 'not an .npz file'})"
-        raise FileNotFoundError(f'{problem}; give "cifar10", "digits" or the path of an .npz file.')
+        raise FileNotFoundError(f'{problem}; give "cifar10", "digits" or the path of an .npz file or a folder.')
+    if path.is_dir():
+        from alkit.folders import read_folder  # torchvision takes seconds
+
+        return _dataset(path, read_folder(path, size), unlabelled=unlabelled)
     arrays = _arrays(path)
-    return _without_images(path, arrays) if arrays.keys() == PUBLISHED else _dataset(path, arrays)
+    if arrays.keys() == PUBLISHED:
+        return _without_images(path, arrays)
+    return _dataset(path, arrays, unlabelled=unlabelled)
+
+
+def find(source: str) -> Path | None:
+    """The file or folder of this path, seen from the working folder or the project's; None where there is none."""
+    here = os.path.expanduser(source)  # noqa: PTH111, which would raise for a user that is unknown
+    return next((path for path in (Path(here), ROOT / source) if source and path.exists()), None)
 
 
 def _load_digits() -> Dataset:
@@ -121,17 +132,24 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}{f' ({array})' if array else ''} cannot be read: {problem}.") from error
 
 
-def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "") -> Dataset:
-    if missing := [key for key in ARRAYS if key not in arrays]:
-        raise ValueError(f"{path} lacks {', '.join(missing)}; it has to hold {', '.join(ARRAYS)}.")
-    if unknown := sorted(set(arrays) - {*ARRAYS, "class_names", "name"}):
-        print(f"{path.name}: {', '.join(unknown)} not used; {', '.join(ARRAYS)}, class_names and name are.")
-    train, test = (_check_part(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test"))
-    if train.images.shape[1:] != test.images.shape[1:]:
-        shapes = f"{train.images.shape[1:]} for training and {test.images.shape[1:]} for the test"
-        raise ValueError(f"{path} has images of shape {shapes}; both have to be the same.")
+def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unlabelled: bool = False) -> Dataset:
+    needed = ARRAYS if not unlabelled or {*ARRAYS[2:]} & arrays.keys() else ARRAYS[:2]
+    needed += ("x_pool",) * unlabelled
+    if missing := [key for key in needed if key not in arrays]:
+        where = " (in a folder: CLASS/*.png, test/CLASS/*.png, unlabelled/*.png)" if path.is_dir() else ""
+        raise ValueError(f"{path} lacks {', '.join(missing)}; it has to hold {', '.join(needed)}{where}.")
+    used = [*needed, "class_names", "name", *["pool_files"] * unlabelled]
+    if unknown := sorted(set(arrays) - set(used)):
+        print(f"{path.name}: {', '.join(unknown)} not used; {', '.join(used[:-1])} and {used[-1]} are.")
+    given = {part: arrays[f"y_{part}"] for part in ("train", "test") if f"y_{part}" in needed}
+    given |= {"pool": np.zeros(arrays["x_pool"].shape[:1], int)} if unlabelled else {}
+    parts = {part: _check_part(path, part, arrays[f"x_{part}"], labels) for part, labels in given.items()}
+    train, test = parts["train"], parts.get("test", parts["train"][:0])
+    if len(shapes := {each.images.shape[1:] for each in parts.values()}) > 1:
+        shapes = ", ".join(f"{each.images.shape[1:]} in x_{part}" for part, each in parts.items())
+        raise ValueError(f"{path} has images of shape {shapes}; all have to be the same.")
     n_classes = int(train.labels.max()) + 1
-    for part, labels in (("training", train.labels), ("test", test.labels)):
+    for part, labels in (("training", train.labels), ("test", test.labels))[: len(parts) - unlabelled]:
         present = np.unique(labels)
         if n_classes < 2 or not np.array_equal(present, np.arange(n_classes)):
             problem = f"{len(present)} classes up to {present[-1]} among its {part} labels"
@@ -143,7 +161,10 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "") -> D
         (name,) = _texts(path, arrays, "name", 1)
     if "class_names" in arrays:
         class_names = _texts(path, arrays, "class_names", n_classes)
-    return Dataset(name, class_names, train, test, known_as)
+    pool_files = _texts(path, arrays, "pool_files", len(parts["pool"])) if unlabelled and "pool_files" in arrays else ()
+    if unlabelled:
+        train += Images(parts["pool"].images, parts["pool"].labels - 1)
+    return Dataset(name, class_names, train, test, known_as, pool_files)
 
 
 def _without_images(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:

@@ -75,7 +75,7 @@ def load_study(profile: str = "quick", **changes) -> Study:
         raise TypeError(f"seeds is {seeds!r}, data is {source!r}; give a list or how many, and a text.")
     if not seeds or seeds[1000:]:
         raise ValueError(f"seeds is {values['seeds']!r}; give 1 to 1,000 of them.")
-    return Study(dataset=load(source), **values | {"seeds": tuple(seeds), "recipes": _recipes(*recipes)})
+    return Study(dataset=load(source), **values | {"seeds": tuple(seeds), "recipes": recipes_of(*recipes)})
 
 
 def read_profile(profile: str) -> dict:
@@ -103,7 +103,7 @@ def profile_path(profile: str) -> Path:
     return path if path.suffix in (".yaml", ".yml") else PROFILES / f"{path.name.lower()}.yaml"
 
 
-def _recipes(*given: dict[str, dict]) -> dict[str, Recipe]:
+def recipes_of(*given: dict[str, dict]) -> dict[str, Recipe]:
     """The recipe of each experiment; what is given later counts."""
     for recipes in given:
         if not isinstance(recipes, dict) or not all(isinstance(each, dict) for each in recipes.values()):

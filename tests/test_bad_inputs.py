@@ -86,7 +86,6 @@ def of_member(name, content):
 
 
 def of_source(source):
-    Path("a_folder.npz").mkdir()
     Path("table.csv").touch()
     load(source)
 
@@ -227,9 +226,9 @@ group(
     ("channels first", {"shape": (3, 32, 32)}, "(12, 3, 32, 32)"),
 )  # fmt: skip
 group(
-    "images", of_data, "mine.npz has images of shape {} for the test; both have to be the same.",
-    ("train is not as test", {"x_test": np.zeros((3, 9, 8), "u1")}, "(8, 8, 1) for training and (9, 8, 1)"),
-    ("grey and colour", {"x_test": np.zeros((3, 8, 8, 3), "u1")}, "(8, 8, 1) for training and (8, 8, 3)"),
+    "images", of_data, "mine.npz has images of shape {}; all have to be the same.",
+    ("train is not as test", {"x_test": np.zeros((3, 9, 8), "u1")}, "(8, 8, 1) in x_train, (9, 8, 1) in x_test"),
+    ("grey and colour", {"x_test": np.zeros((3, 8, 8, 3), "u1")}, "(8, 8, 1) in x_train, (8, 8, 3) in x_test"),
 )  # fmt: skip
 group(
     "labels", of_data, "mine.npz has {}; one label for each image is accepted.",
@@ -358,9 +357,8 @@ group(
     ("a byte too much", header((2**34 - 959,)), "16"),
 )  # fmt: skip
 group(
-    "data", of_source, 'data is {}; give "cifar10", "digits" or the path of an .npz file.',
+    "data", of_source, 'data is {}; give "cifar10", "digits" or the path of an .npz file or a folder.',
     ("missing", "missing.npz", "'missing.npz' (no such file)"),
-    ("a folder", "a_folder.npz", "'a_folder.npz' (no such file)"),
     ("a table", "table.csv", "'table.csv' (not an .npz file)"),
     ("half a name", "cifar", "'cifar' (no such file)"),
     ("capital letters", "Digits", "'Digits' (no such file)"),

@@ -16,8 +16,8 @@ from alkit import ROOT, __version__
 from alkit.commands.publish import VERDICTS
 
 # From the bottom up: a module may import those before it.
-LAYERS = "records recipe data loading augmentation network training samplers strategies study runs profiles search"
-LAYERS = LAYERS.split()
+LAYERS = "records recipe data folders loading augmentation network training samplers strategies study runs profiles"
+LAYERS = [*LAYERS.split(), "search"]
 # The one exception, within a function: what a notebook asks for starts many runs, which stand above their study.
 UPWARDS = {("study", "runs")}
 CORE, COMMANDS = ((ROOT / folder).glob("*.py") for folder in ("alkit", "alkit/commands"))
@@ -71,9 +71,10 @@ def test_every_name_the_package_offers_is_there_and_costs_nothing_until_it_is_as
 
 
 def test_the_house_does_not_grow():
-    # It was 3,409 lines before it was rebuilt; strategies beyond the report's may take 250 of these, grades 130.
-    assert sum(map(n_lines, CORE)) <= 1940
-    assert sum(map(n_lines, COMMANDS)) <= 680
+    # It was 3,409 lines before it was rebuilt; strategies beyond the report's may take 250 of these, grades 130,
+    # queries 140, folders of pictures and pools without labels 130.
+    assert sum(map(n_lines, CORE)) <= 2070
+    assert sum(map(n_lines, COMMANDS)) <= 820
     assert {path.name: n_lines(path) for path in CORE + COMMANDS if n_lines(path) > 240} == {}
     assert n_lines(ROOT / "alkit" / "samplers.py") <= 90
 
@@ -90,7 +91,7 @@ def test_what_is_public_is_explained():
 def test_what_is_imported_is_required():
     required = set(re.findall(r"^([\w-]+)>=", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE))
     names = {"sklearn": "scikit-learn", "yaml": "PyYAML", "jupyter_client": "jupyter-client", "IPython": "ipython"}
-    names["jupyter_core"] = "jupyter-core"
+    names |= {"jupyter_core": "jupyter-core", "PIL": "pillow"}
     beside = sorted((ROOT / "notebooks").glob("*.py"))
     used = {name.split(".")[0] for path in CORE + COMMANDS + beside for name in imports(path)}
     used -= {*sys.stdlib_module_names, "alkit", *(path.stem for path in beside)}

@@ -25,7 +25,7 @@ KINDS = {"display_data_priority": ["image/png", "text/html", "text/markdown", "t
 def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, **resources) -> str:
     """Write a notebook as an HTML page and return its title; `resources`: what page/index.html.j2 asks for.
 
-    These are `stems`, of all pages that it links to, and `slides`, whether it is a slide at a time.
+    These are `stems`, of all pages that it links to, `slides`, whether it is a slide at a time, and `query`, a table.
     """
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -1,0 +1,137 @@
+"""Which images to label next: those that a strategy picks of a pool without labels, as a table and a page."""
+
+import io
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from alkit.commands.pages import render
+from alkit.data import Dataset
+from alkit.folders import picture
+from alkit.loading import find, load
+from alkit.profiles import read_profile, recipes_of
+from alkit.records import replace_file
+from alkit.samplers import SAMPLERS, SCORES, sample
+from alkit.strategies import BEYOND
+from alkit.study import Study
+
+COLUMNS = "position image score predicted probability label digest".split()
+NEXT = "With labels chosen and the table saved, or filled in there, go on with `--labels` and another `--output`."
+
+
+def query(
+    data: str, output: Path, strategy: str = "least_certainty_margin", n: int = 10, labels: list[Path] = (),
+    size: int = 0, profile: str = "cifar10", seed: int = 0, device: str = "auto",
+) -> Path:  # fmt: skip
+    """Train on the labelled images, write the n to label next as CSV and as a page beside it, and return this page.
+
+    A row an image, the most informative first: its position in the pool as it was at first, its name (a file, or the
+    position), the strategy's score, if it is one of SCORES, the class that the model predicts and how probable it finds
+    it, a label to fill in, and a digest of what it shows. labels: such tables with labels, which count as labelled now.
+    What was trained once, on the same images and labels, is read. data, size: as for `load`, with images without
+    labels; profile: whose recipe for original_label to train with.
+    Raises ValueError for parameters and labels that cannot be used, and for an output in which labels are filled in.
+    """
+    strategies = SAMPLERS | BEYOND
+    if strategy not in strategies or output.suffix != ".csv":
+        problem = f"strategy is {strategy!r}, output is {output}"
+        raise ValueError(f"{problem}; give one of {', '.join(strategies)}, and a file FILE.csv.")
+    if output.exists() and (_read(output)["label"] != "").any():
+        raise ValueError(f"output is {output}, in which labels are filled in; give another file.")
+    output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
+    dataset = load(data, unlabelled=True, size=size)
+    images, known, classes = dataset.train.images, dataset.train.labels.copy(), dataset.class_names
+    n_given, source = int((known >= 0).sum()), find(data)
+    names = dataset.pool_files or tuple(map(str, range(len(known) - n_given)))
+
+    def digest(position: int) -> str:  # not of what sides of another size would change
+        seen = (source / names[position]).read_bytes() if source.is_dir() else images[n_given + position].tobytes()
+        return f"x{sha256(seen).hexdigest()[:12]}"  # spreadsheet programs take 12e45 for a number
+
+    for path in labels:
+        _take_labels(path, known[n_given:], names, digest, classes)
+    left = np.flatnonzero(known < 0)
+    if not 1 <= n <= len(left):
+        raise ValueError(f"n is {n}; give 1 to {len(left)}, for so many images have no label yet.")
+    order, n_labelled = np.argsort(known < 0, kind="stable"), len(known) - len(left)
+    train = replace(dataset.train, labels=known)[order]
+    # The protocol tests each model: where there is no test set, on what it was trained on, which nobody is told.
+    test = dataset.test if len(dataset.test) else train[:n_labelled]
+    recipes = recipes_of(read_profile(profile)["recipes"])
+    study = Study(profile, replace(dataset, train=train, test=test), n_labelled, n, (seed,), recipes, device)
+    print(f"{dataset.name}: {n_labelled} labelled ({n_labelled - n_given} by tables), {len(left)} without a label")
+    run, view = study.run("original_label", seed), study.view(seed)
+    picks = sample(strategies[strategy] if strategy in BEYOND else strategy, view, n, seed)
+    rows, positions = view.probabilities, left[picks] - n_given
+    table = pd.DataFrame({"position": positions, "image": [names[position] for position in positions]})
+    table["score"] = SCORES[strategy](rows)[picks] if strategy in SCORES else np.nan
+    table["predicted"] = [classes[number] for number in rows[picks].argmax(axis=1)]
+    table["probability"], table["label"] = rows[picks].max(axis=1), ""
+    table["digest"] = [digest(position) for position in positions]
+    f1 = f"reaches a macro F1 of {run['f1']:.3f} on {len(test):,}" if len(dataset.test) else "was tested on none"
+    text = f"Picked by {strategy}, of {len(left):,} images; the model learned from {n_labelled:,} and {f1}."
+    print(text)
+    replace_file(output, lambda path: table[COLUMNS].round(4).to_csv(path, index=False))
+    return _page(table, text, source, dataset, output)
+
+
+def _take_labels(path: Path, known: np.ndarray, names: tuple, digest: Callable, classes: tuple) -> None:
+    """Write the labels of a table into `known` (N,), -1 where there are none yet."""
+    numbers = {name.casefold(): number for number, name in enumerate(classes)}
+    numbers |= {name: number for number, name in enumerate(classes)}
+    places, table = {name: place for place, name in enumerate(names)}, _read(path)
+    for row in table[table["label"] != ""].to_dict("records"):
+        place, number = places.get(row["image"]), numbers.get(row["label"], numbers.get(row["label"].casefold()))
+        if place is None or digest(place) != row["digest"]:
+            problem = "is not among the images without a label, or another picture now"
+        elif number is None:
+            problem = f"has the label {row['label']!r}; give one of {', '.join(classes)}, or a folder to a new class"
+        elif known[place] not in (-1, number):
+            problem = f"has the labels {classes[known[place]]} and {classes[number]}; give one"
+        else:
+            known[place] = number
+            continue
+        raise ValueError(f"{path}: image {row['image']} {problem}.")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A table that `query` wrote, perhaps saved by a spreadsheet program since, all as texts."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); give a table of `alkit query`, as CSV in UTF-8.") from error
+    if missing := [name for name in ("image", "label", "digest") if name not in table]:
+        raise ValueError(f"{path} lacks the columns {', '.join(missing)}; give a table that `alkit query` wrote.")
+    return table.fillna("").apply(lambda column: column.str.strip())
+
+
+def _page(table: pd.DataFrame, text: str, source: Path, dataset: Dataset, output: Path) -> Path:
+    """The pictures with what the model predicts, and a field for each label, as a page that can save the table."""
+
+    def tag(position: int, name: str) -> str:
+        array = dataset.train.images[len(dataset.train) - n_pool + position].squeeze()
+        shown = picture(source / name) if source.is_dir() else Image.fromarray(array)
+        shown.thumbnail((160, 160))
+        shown.save(png := io.BytesIO(), format="png")
+        return f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
+
+    n_pool = int((dataset.train.labels < 0).sum())
+    shown = pd.DataFrame({"picture": list(map(tag, table["position"], table["image"]))})
+    shown = shown.assign(predicted=table["predicted"].map(escape), probability=table["probability"])
+    shown["image"] = table["image"].map(escape)
+    html = shown.to_html(index=False, escape=False, border=0, float_format="{:.3f}".format, justify="left")
+    cells = [nbformat.v4.new_markdown_cell(f"# Label these {len(table)} images\n\n{text} {NEXT}\n\n{html}")]
+    to_save = {"columns": COLUMNS, "rows": _read(output).to_numpy().tolist()}
+    to_save |= {"classes": dataset.class_names, "file": output.name}
+    render(nbformat.v4.new_notebook(cells=cells), page := output.with_suffix(".html"), True, query=to_save)
+    return page

@@ -1,0 +1,100 @@
+"""Folders of pictures, the way people keep them, as the arrays that an .npz file holds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
+UNLABELLED = ("unlabelled", "unlabeled")
+APART = {"test", *UNLABELLED}
+GREY = {"1", "L", "LA"}
+
+
+def read_folder(folder: Path, size: int = 0) -> dict[str, np.ndarray]:
+    """The arrays for `load` of FOLDER/CLASS/*.png, FOLDER/unlabelled/*.png (x_pool) and FOLDER/test/CLASS/*.png.
+
+    Pictures may lie deeper; what is hidden is left out. Where all have the same sides of 8 to 96 pixels, and no `size`
+    is given, they stay as they are; otherwise the middle square is brought to `size`, or 32, pixels. They are grey if
+    all files are. The labelled ones, which a folder has in the order of their classes, are shuffled, always alike.
+    Raises ValueError for a size out of range, a file that cannot be read, no classes, one without pictures, and a class
+    of `test` that is not known.
+    """
+    if size and not 8 <= size <= 96:
+        raise ValueError(f"size is {size}; give 8 to 96 pixels.")
+    classes, tests = (_folders(place) for place in (folder, folder / "test"))
+    if not classes or (unknown := set(tests) - set(classes)):
+        problem = f"test classes {', '.join(sorted(unknown))}" if classes else "no class folders"
+        raise ValueError(f"{folder} has {problem}; give CLASS/*.png, unlabelled/*.png, and test/CLASS/*.png if any.")
+    numbers = {name: number for number, name in enumerate(classes)}
+    found = {
+        "train": _files(folder, numbers),
+        "pool": _files(folder, dict.fromkeys(UNLABELLED, -1)),
+        "test": _files(folder / "test", numbers) if tests else [],
+    }
+    if missing := [name for name, number in numbers.items() if number not in {each for _, each in found["train"]}]:
+        raise ValueError(f"{folder} has no picture of {', '.join(missing)}; put one there, or take the folder away.")
+    found["train"] = [found["train"][i] for i in np.random.default_rng(0).permutation(len(found["train"]))]
+    paths = [path for files in found.values() for path, _ in files]
+    sizes, modes, sides = set(), set(), (size or 32, size or 32)
+    for path in paths:
+        with _opened(path) as image:  # of which no more than the head is read
+            sizes, modes = sizes | {image.size}, modes | {image.mode}
+    if not size and len(sizes) == 1 and 8 <= min(*sizes) <= max(*sizes) <= 96:
+        sides = sizes.pop()
+    if sizes - {sides}:
+        print(f"{folder.name}: {len(paths):,} pictures, cut and brought to {sides[0]}x{sides[1]} pixels.")
+    arrays, mode = {"class_names": np.array(classes)}, "L" if modes <= GREY else "RGB"
+    for part, files in found.items():
+        if files:
+            pictures = [ImageOps.fit(picture(path, mode, sides), sides) for path, _ in files]
+            arrays |= {f"x_{part}": np.stack(pictures), f"y_{part}": np.array([number for _, number in files])}
+    if "x_pool" in arrays:
+        del arrays["y_pool"]
+        arrays["pool_files"] = np.array([Path(path).relative_to(folder).as_posix() for path, _ in found["pool"]])
+    return arrays
+
+
+def picture(path: str | Path, mode: str = "RGB", sides: tuple[int, int] = (160, 160)) -> Image.Image:
+    """A picture of at least these sides, as it is meant to be seen: turned as its camera says, and on white.
+
+    Raises ValueError for a file that cannot be read, and for numbers of more than 8 bits, which Pillow would cut off.
+    """
+    with _opened(path) as image:
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"it has more than 8 bits a channel, {image.mode}")
+        image.draft(None, (2 * max(sides), 2 * max(sides)))  # a JPEG need not be read as large as it is
+        upright = ImageOps.exif_transpose(image)
+        if upright.has_transparency_data:
+            upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
+        return upright.convert(mode)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Exception as error:  # a file can be damaged in many ways
+        raise ValueError(f"{path} cannot be read as a picture ({error}); mend it or take it away.") from error
+
+
+def _folders(folder: Path) -> list[str]:
+    """The names of the classes' folders in a folder; hidden ones, as JupyterLab leaves them behind, are none."""
+    inside = [each.name for each in folder.iterdir() if each.is_dir()] if folder.is_dir() else []
+    return sorted(name for name in inside if not name.startswith((".", "__")) and name not in APART)
+
+
+def _files(folder: Path, numbers: dict[str, int]) -> list[tuple[str, int]]:
+    """The pictures of each class, path and number, in order; what is none is named."""
+
+    def is_seen(path: str) -> bool:
+        return not any(part.startswith((".", "__")) for part in Path(path).relative_to(folder).parts)
+
+    files = make_dataset(folder, numbers, is_valid_file=is_seen, allow_empty=True)
+    other = [Path(path).name for path, _ in files if not path.lower().endswith(IMG_EXTENSIONS)]
+    if other:
+        print(f"{folder.name}: {len(other):,} files not used, as {other[0]}; {', '.join(IMG_EXTENSIONS)} are read.")
+    return [(path, number) for path, number in files if path.lower().endswith(IMG_EXTENSIONS)]

@@ -1,0 +1,226 @@
+"""Images to label next: folders of pictures, pools without labels, and the tables that go back and forth."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import TINY, arrays, loaded_from_elsewhere
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from alkit import fit, load, predict_proba
+from alkit import study as study_module
+from alkit.commands import main
+from alkit.profiles import load_study
+from alkit.samplers import SAMPLERS
+from alkit.strategies import BEYOND
+
+RECIPE = load_study(str(TINY)).recipe("original_label")
+
+
+@pytest.fixture
+def own(tmp_path, digits):
+    """A folder of 0s, 1s and 2s: 12 labelled and 20 not, with what operating systems and JupyterLab leave there."""
+    some = digits.train[np.flatnonzero(digits.train.labels < 3)[:32]]
+    for number, (image, label) in enumerate(zip(some.images, some.labels, strict=True)):
+        name = ("zero", "one", "two")[label] if number < 12 else "unlabelled"
+        save(tmp_path / "own" / name / f"{number:02}.png", image.squeeze())
+    save(tmp_path / "own" / ".ipynb_checkpoints" / "a.png", some.images[0].squeeze())
+    save(tmp_path / "own" / "one" / ".ipynb_checkpoints" / "b.png", some.images[0].squeeze())
+    (tmp_path / "own" / "README.txt").write_text("mine")
+    return tmp_path / "own"
+
+
+def save(path, image, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **options)
+
+
+def ask(data, output, *more):
+    return main(["query", "--data", str(data), "--output", str(output), "--profile", str(TINY), *map(str, more)])
+
+
+def table(path):
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def test_the_smallest_margins_of_a_model_of_the_labelled_images_come_first(own, tmp_path):
+    assert ask(own, tmp_path / "picks.csv", "--n", 5) == 0
+    images = load(str(own), unlabelled=True).train
+    model = fit(images[:12], RECIPE, 0, n_classes=3)
+    ordered = np.sort(predict_proba(model, images.images[12:]), axis=1)
+    margin = ordered[:, -1] - ordered[:, -2]
+    picks = pd.read_csv(tmp_path / "picks.csv")
+    assert picks["position"].tolist() == np.argsort(margin, kind="stable")[:5].tolist()
+    assert picks["score"].to_numpy() == pytest.approx(-np.sort(margin)[:5], abs=1e-4)
+    assert picks["probability"].to_numpy() == pytest.approx(ordered[picks["position"], -1], abs=1e-4)
+    assert picks["image"].tolist() == [f"unlabelled/{12 + place}.png" for place in picks["position"]]
+
+
+def test_labels_go_back_in_and_nothing_is_trained_twice(own, tmp_path, capsys, monkeypatch):
+    first, second = tmp_path / "picks.csv", tmp_path / "more.csv"
+    ask(own, first, "--n", 6)
+    filled = table(first)
+    filled.loc[:3, "label"] = ["zero", " ONE ", "two", "one"]
+    filled.to_csv(first, index=False)
+    assert ask(own, second, "--n", 16, "--labels", first) == 0
+    assert "16 labelled (4 by tables), 16 without a label" in capsys.readouterr().out
+    assert set(table(second)["image"]) == {f"unlabelled/{n}.png" for n in range(12, 32)} - set(filled["image"][:4])
+    # They are for the same pictures, whatever size these are brought to.
+    assert ask(own, tmp_path / "other.csv", "--labels", first, "--n", 1, "--size", 12) == 0
+
+    def never(*given, **more):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(study_module, "fit", never)
+    assert ask(own, tmp_path / "again.csv", "--n", 16, "--labels", first) == 0
+    assert (tmp_path / "again.csv").read_bytes() == second.read_bytes()
+    # The labels that somebody gave are never written over, and count only once.
+    before = first.read_bytes()
+    assert ask(own, first) == 2 and "in which labels are filled in" in capsys.readouterr().err
+    assert first.read_bytes() == before
+    assert ask(own, second, "--labels", first, first, "--n", 1) == 0
+
+
+@pytest.mark.parametrize("separator, end", [(";", "\r\n"), ("\t", "\n"), (",", "\n")])
+def test_a_table_may_come_from_a_spreadsheet_program(own, tmp_path, separator, end):
+    ask(own, tmp_path / "picks.csv", "--n", 2)
+    filled = table(tmp_path / "picks.csv").assign(label="two")
+    filled.iloc[:, ::-1].to_csv(
+        tmp_path / "back.csv", index=False, sep=separator, lineterminator=end, encoding="utf-8-sig"
+    )
+    assert ask(own, tmp_path / "next.csv", "--labels", tmp_path / "back.csv", "--n", 18) == 0
+    assert not set(table(tmp_path / "next.csv")["image"]) & set(filled["image"])
+
+
+@pytest.mark.parametrize("strategy", [*SAMPLERS, *BEYOND])
+def test_every_strategy_picks_from_a_file(strategy, tmp_path):
+    pool = np.random.default_rng(1).integers(0, 256, (20, 8, 8), np.uint8)
+    # Classes named as pandas names what is missing.
+    given = arrays(x_pool=pool, class_names=["NA", "null", "1"], x_test=None, y_test=None)
+    np.savez(tmp_path / "own.npz", **given)
+    assert ask(tmp_path / "own.npz", tmp_path / "picks.csv", "--strategy", strategy, "--n", 6) == 0
+    picks = table(tmp_path / "picks.csv")
+    assert len(set(picks["position"])) == 6 and set(picks["image"]) <= set(map(str, range(20)))
+    assert set(picks["predicted"]) <= {"NA", "null", "1"}
+    back = picks.assign(label=picks["predicted"])
+    back.to_csv(tmp_path / "back.csv", index=False)
+    assert ask(tmp_path / "own.npz", tmp_path / "next.csv", "--labels", tmp_path / "back.csv", "--n", 14) == 0
+    assert set(table(tmp_path / "next.csv")["position"]) == set(map(str, range(20))) - set(picks["position"])
+
+
+def test_a_test_set_is_scored_on_where_there_is_one(tmp_path, capsys):
+    given = arrays(x_pool=np.zeros((5, 8, 8), np.uint8))
+    np.savez(tmp_path / "own.npz", **given)
+    assert ask(tmp_path / "own.npz", tmp_path / "picks.csv", "--n", 1) == 0
+    assert re.search(r"reaches a macro F1 of [01]\.\d{3} on 3\.", capsys.readouterr().out)
+    # A study has no use for images without labels, and says so.
+    assert len(load(str(tmp_path / "own.npz")).train) == 12
+    assert "x_pool not used" in capsys.readouterr().out
+
+
+def test_the_page_shows_the_pictures_and_needs_no_network(own, tmp_path):
+    (own / "one").rename(own / "<b>one & only")
+    ask(own, tmp_path / "picks.csv", "--n", 3)
+    page = (tmp_path / "picks.html").read_text(encoding="utf-8")
+    assert loaded_from_elsewhere(page) == []
+    assert re.findall(r'<img alt="(.*?)"', page) == table(tmp_path / "picks.csv")["image"].tolist()
+    # What a browser would see of the script, and nothing of the name as markup.
+    given = json.loads(re.search(r"const query = (.*), \[said", page)[1])
+    assert given["classes"] == ["<b>one & only", "two", "zero"] and len(given["rows"]) == 3
+    assert "<b>one" not in page
+
+
+def relabelled(own, tmp_path, name="back.csv", **columns):
+    ask(own, tmp_path / "picks.csv", "--n", 2)
+    table(tmp_path / "picks.csv").assign(**columns).to_csv(tmp_path / name, index=False)
+    return "--labels", tmp_path / name
+
+
+BAD = {
+    "has the label 'three'; give one of one, two, zero": lambda own, at: relabelled(own, at, label="three"),
+    "image unlabelled/99.png is not among": lambda own, at: relabelled(own, at, label="two", image="unlabelled/99.png"),
+    "another picture now": lambda own, at: relabelled(own, at, label="two", digest="x0"),
+    "has the labels two and one; give one": lambda own, at: (
+        *relabelled(own, at, label="two"),
+        relabelled(own, at, label="one", name="back2.csv")[1],
+    ),
+    "lacks the columns image, digest": lambda own, at: ("--labels", write(at / "a.csv", "position,label\n1,two\n")),
+    "image x is not among": lambda own, at: ("--labels", write(at / "a.csv", "image,label,digest\ny\nx,two")),
+    "cannot be read": lambda own, at: ("--labels", at / "absent.csv"),
+    "n is 21; give 1 to 20": lambda own, at: ("--n", 21),
+    "strategy is 'margin'": lambda own, at: ("--strategy", "margin"),
+    "size is 7": lambda own, at: ("--size", 7),
+}
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("sentence", BAD)
+def test_what_cannot_be_used_is_said_in_a_sentence(sentence, own, tmp_path, capsys):
+    given = BAD[sentence](own, tmp_path)
+    assert ask(own, tmp_path / "out.csv", *given) == 2
+    assert sentence in (said := capsys.readouterr().err) and said.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_plain_folder_is_read_as_torchvision_reads_it(tmp_path, digits):
+    for number, (image, label) in enumerate(zip(digits.train.images[:60], digits.train.labels[:60], strict=True)):
+        for part in (tmp_path / "own", tmp_path / "own" / "test"):
+            save(part / str(label) / "deeper" / f"{number}.png", np.repeat(image, 3, axis=2))
+    ours, theirs = load(str(tmp_path / "own")), ImageFolder(tmp_path / "own" / "test")
+    assert ours.class_names == tuple(theirs.classes) and ours.train.images.shape == (60, 8, 8, 3)
+    assert [(np.asarray(image).tobytes(), label) for image, label in theirs] == [
+        (image.tobytes(), label) for image, label in zip(ours.test.images, ours.test.labels, strict=True)
+    ]
+    # The same to train on, but shuffled: the first of them count as labelled.
+    assert sorted(image.tobytes() for image in ours.train.images) == sorted(im.tobytes() for im in ours.test.images)
+    assert len(set(ours.train.labels[:12])) > 3
+
+
+def test_pictures_are_read_as_they_are_meant_to_be_seen(own, tmp_path, capsys):
+    wide = np.zeros((40, 80, 3), np.uint8)
+    wide[:, 60:] = 255, 0, 0  # of which the middle square shows nothing
+    tall = Image.fromarray(wide.transpose(1, 0, 2)[::-1])
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned clockwise
+    save(own / "unlabelled" / "a.jpg", Image.fromarray(wide), quality=95)
+    save(own / "unlabelled" / "b.jpg", tall, exif=turned, quality=95)
+    save(own / "unlabelled" / "c.png", Image.fromarray(np.zeros((64, 64, 4), np.uint8)))
+    (own / "unlabelled" / "d.heic").write_text("")
+    dataset = load(str(own), unlabelled=True)
+    said = capsys.readouterr().out
+    assert "35 pictures, cut and brought to 32x32 pixels" in said and "1 files not used, as d.heic" in said
+    shown = dict(zip(dataset.pool_files, dataset.train.images[-len(dataset.pool_files) :], strict=True))
+    assert shown["unlabelled/a.jpg"].shape == (32, 32, 3)
+    assert np.abs(shown["unlabelled/a.jpg"].astype(int) - shown["unlabelled/b.jpg"]).max() < 30
+    assert (shown["unlabelled/c.png"] == 255).all()  # what can be seen through lies on white
+    assert load(str(own), unlabelled=True, size=16).train.images.shape == (35, 16, 16, 3)
+
+
+def test_a_grey_folder_stays_grey(own):
+    dataset = load(str(own), unlabelled=True)
+    assert dataset.train.images.shape == (32, 8, 8, 1) and len(dataset.test) == 0
+    assert dataset.train.labels[12:].tolist() == [-1] * 20 and dataset.class_names == ("one", "two", "zero")
+
+
+FOLDERS = {
+    "cannot be read as a picture": lambda own: write(own / "one" / "bad.png", "no picture"),
+    "more than 8 bits a channel": lambda own: save(own / "one" / "deep.png", np.full((8, 8), 40_000, np.uint16)),
+    "has no picture of three": lambda own: (own / "three").mkdir(),
+    "has test classes ten": lambda own: save(own / "test" / "ten" / "a.png", np.zeros((8, 8), np.uint8)),
+    "lacks x_pool": lambda own: (own / "unlabelled").rename(own.parent / "away"),
+    "no class folders": lambda own: [(own / name).rename(own.parent / name) for name in ("zero", "one", "two")],
+}
+
+
+@pytest.mark.parametrize("sentence", FOLDERS)
+def test_a_folder_that_cannot_be_used_is_refused_in_a_sentence(sentence, own, tmp_path, capsys):
+    FOLDERS[sentence](own)
+    assert ask(own, tmp_path / "out.csv") == 2
+    assert sentence in (said := capsys.readouterr().err) and said.count("\n") == 1
