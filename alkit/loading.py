@@ -15,6 +15,7 @@ from alkit import ROOT
 from alkit.data import Dataset, Images
 from alkit.records import replace_file
 
+BUILT_IN = ("digits", "cifar10")
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 PUBLISHED = {"y_train", "y_test", "shape", "name", "class_names", "known_as"}
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -42,7 +43,7 @@ def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
     Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
     for content that cannot be used.
     """
-    if source in ("digits", "cifar10") and not unlabelled:
+    if source in BUILT_IN and not unlabelled:
         return _load_digits() if source == "digits" else _load_cifar10(data_folder())
     path = find(source)
     if path is None or not (path.is_dir() or path.suffix.lower() == ".npz"):

@@ -318,3 +318,44 @@ def coverage(answer: Callable[[np.ndarray, np.ndarray, float], float]) -> str:
         ).mean(),
     }
     return number(result_of(answer, features, picks, 1.0), near.any(axis=1).mean(), known, 1e-6)
+
+
+@exercise
+def noisy_oracle(answer: Callable) -> str:
+    truth, random = np.random.default_rng(0).integers(0, 4, 40_000), np.random.default_rng(1)
+    before = truth.copy()
+    labels = np.asarray(result_of(answer, truth, 4, 0.2, random))
+    if not np.array_equal(truth, before):
+        return "it changes the true labels themselves; work on a copy."
+    if labels.shape != truth.shape or not np.isin(labels, range(4)).all():
+        found = f"{labels.dtype} of shape {labels.shape}"
+        return f"give {len(truth)} class numbers from 0 to 3, not {found}."
+    share = (labels != truth).mean()
+    steps = np.bincount((labels - truth)[labels != truth] % 4, minlength=4)[1:] / max(
+        1, (labels != truth).sum()
+    )
+    known = {
+        "a wrong label is one of the other classes; yours is sometimes the right one.": 0.15,
+        "that is how often it should be wrong, not right.": 0.8,
+    }
+    # 0.02 is ten standard errors of a share of 0.2, and five of a third of the wrong ones.
+    if abs(share - 0.2) > 0.02:
+        said = next((said for said, wrong in known.items() if abs(share - wrong) < 0.02), "")
+        return said or f"{share:.0%} of the labels are wrong, for a rate of 20 %."
+    return (
+        ""
+        if abs(steps - 1 / 3).max() < 0.03
+        else "some wrong classes are given more often than others."
+    )
+
+
+@exercise
+def majority_by_hand(answer: object) -> str:
+    known = {
+        "there are three ways in which exactly two of them are wrong.": 0.2**2 * 0.8 + 0.2**3,
+        "all three may be wrong as well.": 3 * 0.2**2 * 0.8,
+        "if two are wrong the third is right, with the chance 0.8.": 3 * 0.2**2 + 0.2**3,
+        "that is how often it is right.": 1 - 0.104,
+        "that is how often all three are wrong.": 0.2**3,
+    }
+    return number(answer, 0.104, known)

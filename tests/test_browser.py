@@ -1,11 +1,15 @@
-"""The browser of picks: what its controls show, against the picks of the runs."""
+"""The browser of picks, against the picks of the runs, and the oracle, who labels images by clicking or typing."""
 
 import re
 from dataclasses import replace
 
 import browser
+import numpy as np
+import oracle as oracle_module
+import pytest
 from ipywidgets import VBox, Widget
 from ipywidgets.widgets.widget_output import Output
+from oracle import Oracle
 
 
 def opened(study, monkeypatch):
@@ -61,3 +65,45 @@ def test_it_has_no_output_widget_for_which_a_report_may_wait_for_ever(finished, 
     monkeypatch.setattr(Widget, "_widget_construction_callback", made.append)
     opened(finished, monkeypatch)
     assert made and not [widget for widget in made if isinstance(widget, Output)]
+
+
+def asked(monkeypatch, n=3, names=("cat", "dog", "1"), shape=(6, 8, 3)):
+    clock, shown = iter(range(1000)), []
+    monkeypatch.setattr(oracle_module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(oracle_module, "display", lambda bundle, **more: shown.append((bundle, more)))
+    images = np.random.default_rng(0).integers(0, 256, (n, *shape), np.uint8)
+    oracle = Oracle(images, names)
+    oracle.ask()
+    return oracle, shown[0]
+
+
+def test_a_person_labels_by_clicking_and_typing_and_may_take_an_answer_back(monkeypatch):
+    oracle, (bundle, more) = asked(monkeypatch)
+    assert bundle["image/png"] in oracle.shown.value and "Image 1 of 3" in oracle.shown.value
+    assert more["metadata"]["image/png"]["alt"] == "Image 1 of 3: which class?"
+    assert [button.description for button in oracle.buttons] == ["0: cat", "1: dog", "2: 1"]
+    oracle.back.click()  # there is nothing to take back yet
+    oracle.buttons[2].click()
+    for text in ("x", "7", "-1", "", " 1 "):  # of which the last names a class
+        oracle.typed.value = text
+    assert oracle.typed.value == "" and oracle.labels.tolist() == [2, 1, -1]
+    oracle.back.click()
+    assert oracle.labels.tolist() == [2, -1, -1] and np.isnan(oracle.seconds[1:]).all()
+    oracle.buttons[0].click()
+    oracle.buttons[1].click()
+    oracle.buttons[2].click()  # one too many
+    assert oracle.labels.tolist() == [2, 0, 1] and oracle.seconds.tolist() == [1, 1, 1]
+    assert "All 3 are labelled" in oracle.shown.value and "<img" not in oracle.shown.value
+
+
+@pytest.mark.parametrize("n_classes, immediate", [(10, True), (11, False)])
+def test_a_number_of_two_figures_waits_for_the_enter_key(n_classes, immediate, monkeypatch):
+    oracle, _ = asked(monkeypatch, names=tuple(f"class {number}" for number in range(n_classes)))
+    assert oracle.typed.continuous_update == immediate
+
+
+def test_where_there_are_no_pictures_nobody_is_asked(monkeypatch):
+    monkeypatch.setattr(oracle_module, "display", lambda *shown, **more: None)
+    oracle = Oracle(np.full((4, 32, 32, 3), 128, np.uint8), ("a", "b"))
+    oracle.ask()
+    assert "There are no pictures here" in oracle.shown.value

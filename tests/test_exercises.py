@@ -72,6 +72,15 @@ def farthest(pool, k, random):
     return np.argsort(-cdist(pool.features, pool.labelled_features).min(axis=1))[:k]
 
 
+def erring(other, rate=0.2):
+    """An oracle that gives what `other` gives in place of a share `rate` of the labels."""
+
+    def answer(truth, n_classes, _, random):
+        return np.where(random.random(len(truth)) < rate, other(truth, n_classes, random), truth)
+
+    return answer
+
+
 # For each check wrong answers, and what it has to say.
 def near(features, picks, radius):
     return cdist(features, features[picks]) < radius
@@ -192,6 +201,23 @@ WRONG = {
         (lambda features, picks, radius: 1 - near(features, picks, radius).any(axis=1).mean(), "no pick"),
     ],
 }
+WRONG["noisy_oracle"] = [
+    (erring(lambda truth, n, random: random.integers(0, n, len(truth))), "sometimes the right one"),
+    (erring(lambda truth, n, random: random.integers(0, n, len(truth)), rate=1), "75% of the labels are wrong"),
+    (erring(lambda truth, n, random: (truth + 1) % n), "more often than others"),
+    (erring(lambda truth, n, random: (truth + 1) % n, 0.8), "not right"),
+    (erring(lambda truth, n, random: truth + 1), "class numbers"),
+    (lambda truth, n, rate, random: truth[:5], r"shape \(5,\)"),
+    (lambda truth, n, rate, random: truth.__setitem__(0, 3 - truth[0]) or truth, "work on a copy"),
+]
+WRONG["majority_by_hand"] = [
+    (0.04, "three ways"),
+    (0.096, "all three may be wrong"),
+    (0.128, "the third is right"),
+    (0.896, "how often it is right"),
+    (0.008, "all three are wrong"),
+    (0.2, "too large"),
+]
 # What no sentence may hold.
 RIGHT = {"labels_asked": 20, "f1_of_cat": 0.6, "margin_by_hand": -0.45, "seeds_for_a_point": 34}
 IMPORTS = (ast.Import, ast.ImportFrom)

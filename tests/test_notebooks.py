@@ -34,7 +34,7 @@ def parts(path):
 
 
 def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("0[0-6]*", "11*"))
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns("0[0-6]*", "1[12]*"))
     monkeypatch.setattr(pages, "NOTEBOOKS", tmp_path / "notebooks")
     assert main(["report", "--profile", "replay", "--output", str(tmp_path / "out")]) == 0
     text = {path.stem: path.read_text(encoding="utf-8") for path in (tmp_path / "out" / "notebooks").iterdir()}
@@ -79,6 +79,8 @@ def test_a_study_at_all_its_edges_is_told_to_the_end(path, tmp_path, monkeypatch
         "recipes": {"default": {"epochs": 1, "width": 4}},
         "output": str(tmp_path),
         "n_trials": 2,
+        "n_labels": 4,
+        "error_rate": 0.5,
     }
     monkeypatch.setattr("IPython.display.display", lambda *shown, **options: None)
     names["display"] = print

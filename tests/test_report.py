@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import TINY
+from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from alkit import ROOT
@@ -207,3 +208,19 @@ def test_a_file_named_like_a_data_set_changes_nothing(notebooks, tmp_path, monke
     monkeypatch.setattr("alkit.commands.pages.render", lambda *_, **__: "title")
     assert main(["report", "--data", "digits", "--output", "out"]) == 0
     assert [parameters["data"] for parameters in given] == ["digits"]
+
+
+def test_a_folder_of_pictures_is_found_from_where_notebooks_run(notebooks, tmp_path, monkeypatch, digits):
+    monkeypatch.chdir(tmp_path)
+    for number, (image, label) in enumerate(zip(digits.train.images[:120], digits.train.labels, strict=False)):
+        path = Path("own", "test" * (number > 80), str(label), f"{number}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.squeeze()).save(path)
+    given = []
+    write_notebook(notebooks, "00_any", "1")
+    monkeypatch.setattr("alkit.runs.run_all", lambda study, *_, **__: given.append(len(study.dataset.test)))
+    monkeypatch.setattr(report_module, "_execute", lambda path, folder, parameters: given.append(parameters["data"]))
+    monkeypatch.setattr("alkit.commands.pages.render", lambda *_, **__: "title")
+    monkeypatch.setattr("alkit.commands.pages.write_index", lambda *_: "index")
+    assert main(["report", "--profile", str(TINY), "--data", "own", "--output", "out"]) == 0
+    assert given == [39, str(tmp_path / "own")]

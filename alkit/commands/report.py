@@ -28,16 +28,16 @@ def report(
     from alkit.commands import pages
     from alkit.commands.publish import PUBLISHED, publish_report
     from alkit.data import check_folds
+    from alkit.loading import BUILT_IN, find
     from alkit.profiles import load_study
     from alkit.runs import run_all
     from alkit.strategies import BEYOND
     from alkit.study import EXPERIMENTS
     from alkit.training import choose_device
 
-    profile, data = (  # notebooks run in another folder
-        str(Path(text).resolve()) if text and Path(text).suffix and Path(text).is_file() else text
-        for text in (profile, data)
-    )
+    # Notebooks run in another folder.
+    profile = str(Path(profile).resolve()) if Path(profile).suffix and Path(profile).is_file() else profile
+    data = data if data in BUILT_IN or not find(data or "") else str(find(data).resolve())
     study = load_study(profile, data=data, **changes)
     check_folds(study.labelled, 2)
     output = Path(output or ROOT / "reports" / study.profile).resolve()
