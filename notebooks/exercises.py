@@ -359,3 +359,27 @@ def majority_by_hand(answer: object) -> str:
         "that is how often all three are wrong.": 0.2**3,
     }
     return number(answer, 0.104, known)
+
+
+@exercise
+def best_of_two(answer: object) -> str:
+    known = {
+        "that is the mean of all three; the worse of two is never reported.": 0.72,
+        "that is the best of all three; two are drawn.": 0.74,
+        "that is what the worse of the two gives.": (0.70 + 0.70 + 0.72) / 3,
+        "there are three ways to draw two of three, all equally likely.": 0.73,
+    }
+    return number(answer, 2.2 / 3, known, 0.0005)
+
+
+@exercise
+def chosen_blind(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
+    validation = np.array([0.61, 0.72, 0.58, 0.72, 0.66])
+    test = np.array([0.65, 0.63, 0.60, 0.64, 0.69])
+    known = {
+        "that is the best on the test set; it must not choose.": 0.69,
+        "that is the validation F1 of the chosen one; report its F1 on the test set.": 0.72,
+        "of equals the first counts.": 0.64,
+        "that is a position, not an F1.": 1,
+    }
+    return number(result_of(answer, validation, test), 0.63, known, 0.001)

@@ -42,7 +42,8 @@ class Oracle:
         choices = HBox(self.buttons, layout=Layout(flex_flow="row wrap"))
         png, text = self._show()
         box = VBox([self.shown, choices, HBox([self.typed, self.back])])._repr_mimebundle_()
-        display(box | {"image/png": png}, raw=True, metadata={"image/png": {"alt": text}})
+        alt = f"{text} In JupyterLab there are buttons below."
+        display(box | {"image/png": png}, raw=True, metadata={"image/png": {"alt": alt}})
 
     def _say(self, number: int, _: object = None) -> None:
         if self.place < len(self.images):

@@ -80,7 +80,7 @@ def asked(monkeypatch, n=3, names=("cat", "dog", "1"), shape=(6, 8, 3)):
 def test_a_person_labels_by_clicking_and_typing_and_may_take_an_answer_back(monkeypatch):
     oracle, (bundle, more) = asked(monkeypatch)
     assert bundle["image/png"] in oracle.shown.value and "Image 1 of 3" in oracle.shown.value
-    assert more["metadata"]["image/png"]["alt"] == "Image 1 of 3: which class?"
+    assert more["metadata"]["image/png"]["alt"].startswith("Image 1 of 3: which class?")
     assert [button.description for button in oracle.buttons] == ["0: cat", "1: dog", "2: 1"]
     oracle.back.click()  # there is nothing to take back yet
     oracle.buttons[2].click()

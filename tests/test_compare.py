@@ -555,7 +555,7 @@ def test_a_verdict_names_the_data_unless_they_are_those_of_the_report(dataset, s
 
 
 def test_flattery_is_the_mean_over_all_subsets_of_trials():
-    random, flattery = np.random.default_rng(0), from_notebook("08_how_sure", "flattery")
+    random, flattery = np.random.default_rng(0), from_notebook("13_chosen_on_the_test_set", "flattery")
     trials = pd.DataFrame({"test_f1": random.random(7), "validation_f1": random.random(7)})
     rows = flattery(pd.concat([trials, pd.DataFrame({"test_f1": [np.nan], "validation_f1": [9.0]})]))
     assert rows.index.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -567,7 +567,7 @@ def test_flattery_is_the_mean_over_all_subsets_of_trials():
 
 
 def test_flattery_of_equal_validation_scores_is_that_of_any_of_them():
-    flattery = from_notebook("08_how_sure", "flattery")
+    flattery = from_notebook("13_chosen_on_the_test_set", "flattery")
     rows = flattery(pd.DataFrame({"test_f1": [0.2, 0.6, 0.4], "validation_f1": [0.5, 0.5, 0.5]}))
     np.testing.assert_allclose(rows["chosen on validation"], 0.4)
     # The best of two is 0.6, 0.4 and 0.6.

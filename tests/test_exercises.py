@@ -218,6 +218,20 @@ WRONG["majority_by_hand"] = [
     (0.008, "all three are wrong"),
     (0.2, "too large"),
 ]
+WRONG["best_of_two"] = [
+    (0.72, "mean of all three"),
+    (0.74, "best of all three"),
+    (2.12 / 3, "worse of the two"),
+    (0.73, "three ways"),
+    (73.33, "per cent"),
+]
+WRONG["chosen_blind"] = [
+    (lambda validation, test: test.max(), "must not choose"),
+    (lambda validation, test: validation.max(), "validation F1"),
+    (lambda validation, test: test[np.flatnonzero(validation == validation.max())[-1]], "first counts"),
+    (lambda validation, test: validation.argmax(), "a position"),
+    (lambda validation, test: test.mean(), "too large"),
+]
 # What no sentence may hold.
 RIGHT = {"labels_asked": 20, "f1_of_cat": 0.6, "margin_by_hand": -0.45, "seeds_for_a_point": 34}
 IMPORTS = (ast.Import, ast.ImportFrom)

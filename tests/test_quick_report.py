@@ -51,7 +51,9 @@ def test_the_report_has_a_page_a_notebook_and_shows_progress(quick_report):
         assert "%|" not in page, "a progress bar is left in the page"
     assert re.search(r"^\d+ runs to do, \d+ at a time\.$", quick_report.printed, re.MULTILINE)
     assert re.search(r"^The first took \d+ s; about \d+ min to go\.$", quick_report.printed, re.MULTILINE)
-    assert re.search(r"^      08_how_sure: search, original_label: .*%\|", quick_report.printed, re.MULTILINE)
+    assert re.search(
+        r"^      13_chosen_on_the_test_set: search, original_label: .*%\|", quick_report.printed, re.MULTILINE
+    )
     assert '<img alt="Bar chart of the mean macro F1' in index
     assert "beats random</td>" in index
     assert '<ol start="0">' in index  # numbered as the notebooks are
