@@ -588,16 +588,29 @@ def test_verdicts_are_a_table_with_intervals():
     rows = pd.DataFrame(
         [
             ["entropy beats random", 0.004, 0.01, 0.002, 0.018, "holds"],
-            ["margin beats random", 0.01, -0.0004, -0.0001, 0.0, ""],
-            ["margin gains about 12 points", 0.12, 0.3, np.nan, np.nan, "cannot tell"],
+            ["least_certainty_margin beats random", 0.01, -0.0004, -0.0001, 0.0, "does not hold"],
+            ["random gains about 12 points", 0.12, 0.3, np.nan, np.nan, "cannot tell with 1 seed"],
         ]
     )
     rows.columns = ["claim", "report", "ours", "low", "high", "verdict"]
     lines = as_markdown(rows, "digits, seed 0").splitlines()
-    assert lines[2] == "| `entropy` beats random | 0.004 | 0.010 (0.002 to 0.018) | holds |"
-    assert lines[3].split(" | ")[2] == "0.000 (0.000 to 0.000)"
-    assert lines[4].split(" | ")[2] == "0.300"
-    assert lines[-1] == "*Measured on digits, seed 0.*"
+    assert lines[2:4] == ["| **beats random** | | | |", "| entropy | 0.4 | 1.0 (0.2 to 1.8) | holds |"]
+    assert lines[4] == "| least certainty margin | 1.0 | 0.0 (0.0 to 0.0) | does not hold |"
+    assert lines[5:7] == ["| **gains about 12 points** | | | |", "| random | 12.0 | 30.0 | cannot tell with 1 seed |"]
+    assert lines[-1] == "*Measured on digits, seed 0.*" and "¹" not in lines[-3]
+
+
+def test_what_the_verdicts_have_in_common_is_said_once():
+    noise = pd.DataFrame({"random": {"entropy": 0.05}})
+    results = study_with(np.array([0.105, 0.11, 0.13])).assign(dataset="<b>a|b: c")
+    rows = claims(results, noise)
+    text = as_markdown(rows, "these")
+    assert "| verdict on &lt;b&gt;a&#124;b: c |" in text and text.count("&lt;b&gt;") == 1
+    assert rows["verdict"].str.endswith("it takes more test images too").sum() == text.count("| cannot tell¹ |") > 0
+    assert text.count("¹ More seeds alone would not tell") == 1
+    numbers = rows["verdict"].str.extract(r": ([\d,]+) would be needed")[0].dropna()
+    assert len(numbers) and all(f"| cannot tell; {number} seeds would |" in text for number in numbers)
+    assert all(line.count("|") == 5 for line in text.splitlines() if line.startswith("|"))
 
 
 # Strategies that the report has not.
@@ -630,7 +643,7 @@ def test_further_strategies_are_held_against_random_and_the_best_of_the_reports_
         np.testing.assert_allclose(found, holm(np.array(of)), rtol=1e-6)
     assert claims["report"].isna().all()
     markdown = as_markdown(claims.reset_index(), "digits")
-    assert "| `best` reaches more than random | no figure | 0.0" in markdown
+    assert "| **reaches more than random** | | | |\n| worse |  | -2.0 (" in markdown
 
 
 def test_with_one_seed_no_further_strategy_can_be_told():
