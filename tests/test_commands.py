@@ -113,6 +113,17 @@ def test_slides_are_the_executed_sections_without_exercises_and_need_no_network(
     assert 'class="jp-CodeMirrorEditor' in page
 
 
+def test_a_table_fits_a_telephone_by_names_that_may_break_and_headings_as_wide_as_the_table(tmp_path):
+    rows = pd.DataFrame({"f1": [0.8]}, ["least_certainty_margin"])
+    text = "# T\n\n| a | b | c |\n|---|---|---|\n| **of <i>several</i> rows**, in % | | |\n| **one** | 1 | |\n\n"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text + rows.to_html())])
+    pages.render(notebook, tmp_path / "page.html", True, stems=[])
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<th>least_<wbr>certainty_<wbr>margin</th>" in page
+    assert '<td colspan="3"><strong>of <i>several</i> rows</strong>, in %</td>' in page
+    assert re.search(r"<td><strong>one</strong></td>\s*<td>1</td>\s*<td></td>", page)
+
+
 def test_pages_link_to_the_contents_and_to_their_neighbours(tmp_path):
     links, stems = {}, [path.stem for path in PATHS]
     for stem in (stems[0], stems[1], stems[-1]):

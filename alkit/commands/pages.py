@@ -41,6 +41,13 @@ def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, **resou
     html = exporter.from_notebook_node(notebook, {"stem": page.stem, **resources})[0]
     # A cell is not a control, so the tab key need not stop at each; but at a table, which the arrow keys scroll.
     html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
+    # On a telephone: names may break at their underscores, a heading of several rows may be as wide as the table.
+    html = re.sub(r"<th>\w+</th>", lambda found: found[0].replace("_", "_<wbr>"), html)
+    html = re.sub(
+        r"<td>(<strong>.*?</td>)((?:\s*<td></td>)+)",
+        lambda found: f'<td colspan="{found[2].count("<td>") + 1}">{found[1]}',
+        html,
+    )
     html = html.replace("<table", '<div class="kit-table" role="group" aria-label="table" tabindex="0"><table')
     page.write_text(html, encoding="utf-8")
     return title
