@@ -144,22 +144,33 @@ def comparison(results: pd.DataFrame, reference: dict[str, float] | None = None)
     return _described(figure, text)
 
 
-def gallery(rows: dict[str, Images], class_names: tuple[str, ...], n_columns: int = 10) -> Figure:
-    """Rows of images with their classes: `rows` maps a title to images; the first are shown."""
+def gallery(
+    rows: dict[str, Images],
+    class_names: tuple[str, ...],
+    n_columns: int = 10,
+    said: dict[str, np.ndarray] | None = None,
+) -> Figure:
+    """Rows of images with their classes: `rows` maps a title to images; the first are shown.
+
+    `said` maps a title to the classes that a model predicts: below the true one, in brackets.
+    """
     n_columns, texts = min(n_columns, max(map(len, rows.values()))), []
-    figure = plt.figure(figsize=(0.95 * n_columns, 1.55 * len(rows)))
+    figure = plt.figure(figsize=(0.95 * n_columns, (1.7 if said else 1.55) * len(rows)))
     for (title, part), band in zip(
         rows.items(), np.atleast_1d(figure.subfigures(len(rows), 1)), strict=True
     ):
         band.suptitle(title, fontsize=10, x=0.01, ha="left")
-        names = [class_names[label] for label in part.labels[:n_columns]]
+        names = [_short(class_names[label], n=13) for label in part.labels[:n_columns]]
+        for index, label in enumerate((said or {}).get(title, ())[: len(names)]):
+            names[index] += f"\n({_short(class_names[label], n=11)})"
         for index, axes in enumerate(np.atleast_1d(band.subplots(1, n_columns))):
             axes.axis("off")
             if index < len(names):
                 axes.imshow(part.images[index].squeeze(), vmin=0, vmax=255)
-                axes.set_title(_short(names[index], n=13), fontsize=8, y=-0.32)
-        texts.append(f"{title}: {', '.join(names)}")
-    return _described(figure, f"Rows of images with their classes. {'; '.join(texts)}.")
+                axes.set_title(names[index], fontsize=8, y=-0.1, va="top")
+        texts.append(f"{title}: {', '.join(names)}".replace("\n", " "))
+    guesses = ", in brackets what the model says" if said else ""
+    return _described(figure, f"Rows of images with their classes{guesses}. {'; '.join(texts)}.")
 
 
 def class_bars(counts: pd.DataFrame) -> Figure:
@@ -233,13 +244,15 @@ def triangle(
         [(a, b, max(0, 1 - a - b)) for a in steps for b in steps if a + b <= 1 + 1e-9]
     )
     figure, (grid,) = plt.subplots(
-        1, len(scores), figsize=(3.3 * len(scores), 3.2), squeeze=False
+        1, len(scores), figsize=(3.3 * len(scores), 3.7), squeeze=False
     )
     texts = []
     for axes, (name, score) in zip(grid, scores.items(), strict=True):
         values = score(rows)
         line = np.quantile(values, 0.9)
-        axes.tricontourf(*(rows @ corners).T, values, levels=20, cmap="cividis")
+        filled = axes.tricontourf(*(rows @ corners).T, values, levels=20, cmap="cividis")
+        ends = {"location": "bottom", "shrink": 0.7, "ticks": [values.min(), values.max()]}
+        figure.colorbar(filled, ax=axes, format="{x:z.2f}", **ends)
         axes.tricontour(
             *(rows @ corners).T,
             values,

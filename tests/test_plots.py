@@ -106,6 +106,10 @@ def test_a_gallery_shows_grey_and_colour_images_unchanged(shape):
     assert np.array_equal(drawn[0].get_array(), images[0].squeeze())
     assert drawn[0].get_clim() == (0, 255) or shape[2] == 3
     assert "few: cat, dog; all: cat, dog, dog" in figure.get_label()
+    said = plots.gallery({"few": part[:2], "all": part}, ("cat", "dog"), 3, {"few": np.array([1, 1])})
+    (few, every) = ([axes.get_title() for axes in band.axes] for band in said.subfigs)
+    assert few == ["cat\n(dog)", "dog\n(dog)", ""] and every == ["cat", "dog", "dog"]
+    assert "in brackets what the model says. few: cat (dog), dog (dog); all: cat" in said.get_label()
 
 
 @pytest.mark.parametrize("scores", [np.linspace(0, 1, 100), np.zeros(100)])
@@ -219,8 +223,11 @@ def test_a_seed_that_random_lacks_has_no_dot_beside_the_bars():
 def test_the_triangle_has_the_points_where_their_probabilities_are():
     points = {"A": np.array([1.0, 0, 0]), "B": np.array([0, 0.5, 0.5]), "C": np.full(3, 1 / 3)}
     figure = plots.triangle(SCORES, ("cat", "dog", "ship"), points)
-    assert len(figure.axes) == 3
-    for axes in figure.axes:
+    triangles, scales = figure.axes[:3], figure.axes[3:]
+    ends = [(0, 2 / 3), (-1, 0), (0, np.log(3))]
+    for scale, (low, high) in zip(scales, ends, strict=True):
+        np.testing.assert_allclose(scale.get_xticks(), [low, high], atol=0.01)  # by steps of 0.01
+    for axes in triangles:
         places = {text.get_text(): text.get_position() for text in axes.texts}
         np.testing.assert_allclose(places["A"], [0, 0])
         np.testing.assert_allclose(places["B"], [0.75, 3**0.5 / 4])  # halfway from dog to ship
