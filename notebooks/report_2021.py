@@ -90,20 +90,20 @@ def as_markdown(claims: pd.DataFrame, run_on: str) -> str:
     said = claims["verdict"].str.extract(r"^(?:on (.+): )?((?:holds|does not hold|cannot ).*)$")
     (on,), short = said[0].fillna("").unique()[:1], said[1].replace(SHORTER, regex=True)
     on = f" on {escape(on)}".replace("|", "&#124;") if on else ""
-    rows = [f"| claim of the report | its figure | ours (95 % interval) | verdict{on} |"]
+    rows = [f"| claim | the report's number | ours (95 % interval) | verdict{on} |"]
     rows, before = [*rows, "|---|---|---|---|"], ""
     for row, verdict in zip(claims.itertuples(), short, strict=True):
         name, text = row.claim.split(" ", 1)
         if text != before:
-            rows.append(
-                f"| **{text.replace('_', ' ')}**{', in %' if 'gap' in text else ''} | | | |"
-            )
+            unit = ", in %" if "gap" in text else ""
+            seeds = f"{row.n_seeds} seed{'s' * (row.n_seeds != 1)}"
+            rows.append(f"| **{text.replace('_', ' ')}**{unit}, {seeds} | | | |")
         ours, low, high = (f"{100 * each:z.1f}" for each in (row.ours, row.low, row.high))
         ours += f" ({low} to {high})" if pd.notna(row.low) else ""
         report = f"{100 * row.report:.1f}" if pd.notna(row.report) else ""
         rows.append(f"| {name.replace('_', ' ')} | {report} | {ours} | {verdict} |")
         before = text
-    notes = "In points of F1, hundredths."
+    notes = "In points (hundredths of F1), unless a row says %."
     if short.str.endswith("¹").any():
         notes += " ¹ More seeds alone would not tell: it takes more test images too."
     return "\n".join([*rows, "", notes, "", f"*Measured on {run_on}.*", ""])

@@ -587,16 +587,19 @@ def test_orders_that_differ_by_hand():
 def test_verdicts_are_a_table_with_intervals():
     rows = pd.DataFrame(
         [
-            ["entropy beats random", 0.004, 0.01, 0.002, 0.018, "holds"],
-            ["least_certainty_margin beats random", 0.01, -0.0004, -0.0001, 0.0, "does not hold"],
-            ["random gains about 12 points", 0.12, 0.3, np.nan, np.nan, "cannot tell with 1 seed"],
+            ["entropy beats random", 0.004, 0.01, 0.002, 0.018, 3, "holds"],
+            ["least_certainty_margin beats random", 0.01, -0.0004, -0.0001, 0.0, 3, "does not hold"],
+            ["random gains about 12 points", 0.12, 0.3, np.nan, np.nan, 1, "cannot tell with 1 seed"],
         ]
     )
-    rows.columns = ["claim", "report", "ours", "low", "high", "verdict"]
+    rows.columns = ["claim", "report", "ours", "low", "high", "n_seeds", "verdict"]
     lines = as_markdown(rows, "digits, seed 0").splitlines()
-    assert lines[2:4] == ["| **beats random** | | | |", "| entropy | 0.4 | 1.0 (0.2 to 1.8) | holds |"]
+    assert lines[2:4] == ["| **beats random**, 3 seeds | | | |", "| entropy | 0.4 | 1.0 (0.2 to 1.8) | holds |"]
     assert lines[4] == "| least certainty margin | 1.0 | 0.0 (0.0 to 0.0) | does not hold |"
-    assert lines[5:7] == ["| **gains about 12 points** | | | |", "| random | 12.0 | 30.0 | cannot tell with 1 seed |"]
+    assert lines[5:7] == [
+        "| **gains about 12 points**, 1 seed | | | |",
+        "| random | 12.0 | 30.0 | cannot tell with 1 seed |",
+    ]
     assert lines[-1] == "*Measured on digits, seed 0.*" and "¹" not in lines[-3]
 
 
@@ -643,7 +646,7 @@ def test_further_strategies_are_held_against_random_and_the_best_of_the_reports_
         np.testing.assert_allclose(found, holm(np.array(of)), rtol=1e-6)
     assert claims["report"].isna().all()
     markdown = as_markdown(claims.reset_index(), "digits")
-    assert "| **reaches more than random** | | | |\n| worse |  | -2.0 (" in markdown
+    assert "| **reaches more than random**, 6 seeds | | | |\n| worse |  | -2.0 (" in markdown
 
 
 def test_with_one_seed_no_further_strategy_can_be_told():

@@ -81,6 +81,12 @@ def erring(other, rate=0.2):
     return answer
 
 
+def first_wrong(truth, n_classes, random):
+    """An oracle that is wrong for the first fifth of the images."""
+    others = (truth + random.integers(1, n_classes, len(truth))) % n_classes
+    return np.where(np.arange(len(truth)) < len(truth) / 5, others, truth)
+
+
 # For each check wrong answers, and what it has to say.
 def near(features, picks, radius):
     return cdist(features, features[picks]) < radius
@@ -207,6 +213,9 @@ WRONG["noisy_oracle"] = [
     (erring(lambda truth, n, random: (truth + 1) % n), "more often than others"),
     (erring(lambda truth, n, random: (truth + 1) % n, 0.8), "not right"),
     (erring(lambda truth, n, random: truth + 1), "class numbers"),
+    (erring(lambda truth, n, _: (truth + np.random.default_rng().integers(1, n, len(truth))) % n), "same seed"),
+    (lambda truth, n, rate, random: first_wrong(truth, n, random), "some images are wrong more often"),
+    (erring(lambda truth, n, random: (truth + random.integers(1, n, len(truth))) % n), "three classes"),
     (lambda truth, n, rate, random: truth[:5], r"shape \(5,\)"),
     (lambda truth, n, rate, random: truth.__setitem__(0, 3 - truth[0]) or truth, "work on a copy"),
 ]
@@ -222,13 +231,16 @@ WRONG["best_of_two"] = [
     (0.72, "mean of all three"),
     (0.74, "best of all three"),
     (2.12 / 3, "worse of the two"),
-    (0.73, "three ways"),
+    (0.73, "three decimals.*three ways"),
+    (6.56 / 9, "none is drawn twice"),
     (73.33, "per cent"),
 ]
 WRONG["chosen_blind"] = [
     (lambda validation, test: test.max(), "must not choose"),
     (lambda validation, test: validation.max(), "validation F1"),
-    (lambda validation, test: test[np.flatnonzero(validation == validation.max())[-1]], "first counts"),
+    (lambda validation, test: test[np.flatnonzero(validation == validation.max())[-1]], "first counts."),
+    (lambda validation, test: test[validation == validation.max()].min(), "not the worst"),
+    (lambda validation, test: test[1], "must not choose"),
     (lambda validation, test: validation.argmax(), "a position"),
     (lambda validation, test: test.mean(), "too large"),
 ]
