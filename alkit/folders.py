@@ -19,33 +19,38 @@ def read_folder(folder: Path, size: int = 0) -> dict[str, np.ndarray]:
     Pictures may lie deeper; what is hidden is left out. Where all have the same sides of 8 to 96 pixels, and no `size`
     is given, they stay as they are; otherwise the middle square is brought to `size`, or 32, pixels. They are grey if
     all files are. The labelled ones, which a folder has in the order of their classes, are shuffled, always alike.
-    Raises ValueError for a size out of range, a file that cannot be read, no classes, one without pictures, and a class
-    of `test` that is not known.
+    Raises ValueError for a size out of range, a file that cannot be read, less than two classes, one without pictures,
+    and a `test` with other classes.
     """
     if size and not 8 <= size <= 96:
         raise ValueError(f"size is {size}; give 8 to 96 pixels.")
     classes, tests = (_folders(place) for place in (folder, folder / "test"))
-    if not classes or (unknown := set(tests) - set(classes)):
-        problem = f"test classes {', '.join(sorted(unknown))}" if classes else "no class folders"
-        raise ValueError(f"{folder} has {problem}; give CLASS/*.png, unlabelled/*.png, and test/CLASS/*.png if any.")
+    if len(classes) < 2 or ((folder / "test").exists() and tests != classes):
+        problem = f"the class folders {', '.join(classes) or '-'}, and of its test {', '.join(tests) or '-'}"
+        raise ValueError(
+            f"{folder} has {problem}; give CLASS/*.png for two or more, and, if any, test/CLASS/*.png for all."
+        )
     numbers = {name: number for number, name in enumerate(classes)}
     found = {
         "train": _files(folder, numbers),
         "pool": _files(folder, dict.fromkeys(UNLABELLED, -1)),
         "test": _files(folder / "test", numbers) if tests else [],
     }
-    if missing := [name for name, number in numbers.items() if number not in {each for _, each in found["train"]}]:
-        raise ValueError(f"{folder} has no picture of {', '.join(missing)}; put one there, or take the folder away.")
+    for part in ("train", "test")[: 1 + bool(tests)]:
+        if missing := [name for name, number in numbers.items() if number not in {each for _, each in found[part]}]:
+            problem = f"{folder} has no picture of {', '.join(missing)} to {part} {'with' if part == 'train' else 'on'}"
+            raise ValueError(f"{problem}; put one there, or take the folder away.")
     found["train"] = [found["train"][i] for i in np.random.default_rng(0).permutation(len(found["train"]))]
     paths = [path for files in found.values() for path, _ in files]
     sizes, modes, sides = set(), set(), (size or 32, size or 32)
     for path in paths:
         with _opened(path) as image:  # of which no more than the head is read
-            sizes, modes = sizes | {image.size}, modes | {image.mode}
+            turned = image.getexif().get(0x0112, 1) > 4
+            sizes, modes = sizes | {image.size[:: -1 if turned else 1]}, modes | {image.mode}
     if not size and len(sizes) == 1 and 8 <= min(*sizes) <= max(*sizes) <= 96:
         sides = sizes.pop()
     if sizes - {sides}:
-        print(f"{folder.name}: {len(paths):,} pictures, cut and brought to {sides[0]}x{sides[1]} pixels.")
+        print(f"{folder.resolve().name}: {len(paths):,} pictures, cut and brought to {sides[0]}x{sides[1]} pixels.")
     arrays, mode = {"class_names": np.array(classes)}, "L" if modes <= GREY else "RGB"
     for part, files in found.items():
         if files:
@@ -84,6 +89,8 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
 def _folders(folder: Path) -> list[str]:
     """The names of the classes' folders in a folder; hidden ones, as JupyterLab leaves them behind, are none."""
     inside = [each.name for each in folder.iterdir() if each.is_dir()] if folder.is_dir() else []
+    if wrong := [name for name in inside if name not in APART and name.strip().casefold() in APART]:
+        raise ValueError(f"{folder} has a folder {wrong[0]!r}; name it {wrong[0].strip().casefold()}, or otherwise.")
     return sorted(name for name in inside if not name.startswith((".", "__")) and name not in APART)
 
 

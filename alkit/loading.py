@@ -43,7 +43,9 @@ def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
     Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
     for content that cannot be used.
     """
-    if source in BUILT_IN and not unlabelled:
+    if source in BUILT_IN and unlabelled:
+        raise ValueError(f"{source} has a label for every image; give a folder or file with images without labels.")
+    if source in BUILT_IN:
         return _load_digits() if source == "digits" else _load_cifar10(data_folder())
     path = find(source)
     if path is None or not (path.is_dir() or path.suffix.lower() == ".npz"):
@@ -53,6 +55,8 @@ def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
         from alkit.folders import read_folder  # torchvision takes seconds
 
         return _dataset(path, read_folder(path, size), unlabelled=unlabelled)
+    if size:
+        raise ValueError(f"size is {size}, but {path} is a file, whose images stay as they are; leave size out.")
     arrays = _arrays(path)
     if arrays.keys() == PUBLISHED:
         return _without_images(path, arrays)
@@ -156,7 +160,7 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
             problem = f"{len(present)} classes up to {present[-1]} among its {part} labels"
             accepted = "2 to 1,000 classes numbered from 0, each with training and test images"
             raise ValueError(f"{path} has {problem}; {accepted}, are accepted.")
-    unnamed = Dataset(path.stem, tuple(map(str, range(n_classes))), train, test, known_as)
+    unnamed = Dataset(path.resolve().stem, tuple(map(str, range(n_classes))), train, test, known_as)
     name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
     if "name" in arrays:
         (name,) = _texts(path, arrays, "name", 1)
@@ -203,9 +207,11 @@ def _check_part(path: Path, part: str, images: np.ndarray, labels: np.ndarray) -
         problem = f"x_{part} of type {images.dtype} and shape {images.shape}; uint8 of (N, H, W) or (N, H, W, C) is"
     elif not (8 <= shape[1] <= 96 and 8 <= shape[2] <= 96 and shape[3] in (1, 3)):
         problem = f"x_{part} of shape {images.shape}; sides of 8 to 96 pixels and 1 or 3 channels are"
+    elif not len(images):
+        problem = f"no images in x_{part}; one or more are"
     elif labels.ndim != 1 or labels.dtype.kind not in "iu":
         problem = f"y_{part} of type {labels.dtype} and shape {labels.shape}; integers of shape (N,) are"
-    elif len(labels) != len(images) or len(labels) == 0:
+    elif len(labels) != len(images):
         problem = f"{len(images)} images but {len(labels)} labels in {part}; one label for each image is"
     elif labels.min() < 0 or labels.max() >= 1000:
         problem = f"labels from {labels.min()} to {labels.max()} in y_{part}; class numbers of 0 to 999 are"

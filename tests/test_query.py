@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -116,6 +117,10 @@ def test_a_test_set_is_scored_on_where_there_is_one(tmp_path, capsys):
     np.savez(tmp_path / "own.npz", **given)
     assert ask(tmp_path / "own.npz", tmp_path / "picks.csv", "--n", 1) == 0
     assert re.search(r"reaches a macro F1 of [01]\.\d{3} on 3\.", capsys.readouterr().out)
+    assert ask(tmp_path / "own.npz", tmp_path / "more.csv", "--n", 1, "--size", 16) == 2
+    assert ask("digits", tmp_path / "more.csv") == 2
+    said = capsys.readouterr().err
+    assert "leave size out" in said and "digits has a label for every image" in said
     # A study has no use for images without labels, and says so.
     assert len(load(str(tmp_path / "own.npz")).train) == 12
     assert "x_pool not used" in capsys.readouterr().out
@@ -123,13 +128,17 @@ def test_a_test_set_is_scored_on_where_there_is_one(tmp_path, capsys):
 
 def test_the_page_shows_the_pictures_and_needs_no_network(own, tmp_path):
     (own / "one").rename(own / "<b>one & only")
+    (own / "two").rename(own / "$$")
+    for path in (own / "unlabelled").iterdir():
+        path.rename(path.with_name(f"x$_${path.name}"))
     ask(own, tmp_path / "picks.csv", "--n", 3)
     page = (tmp_path / "picks.html").read_text(encoding="utf-8")
     assert loaded_from_elsewhere(page) == []
-    assert re.findall(r'<img alt="(.*?)"', page) == table(tmp_path / "picks.csv")["image"].tolist()
+    shown = [name.replace("&#36;", "$") for name in re.findall(r'<img alt="(.*?)"', page)]
+    assert shown == table(tmp_path / "picks.csv")["image"].tolist() and "<math" not in page
     # What a browser would see of the script, and nothing of the name as markup.
     given = json.loads(re.search(r"const query = (.*), \[said", page)[1])
-    assert given["classes"] == ["<b>one & only", "two", "zero"] and len(given["rows"]) == 3
+    assert given["classes"] == ["$$", "<b>one & only", "zero"] and len(given["rows"]) == 3
     assert "<b>one" not in page
 
 
@@ -150,6 +159,10 @@ BAD = {
     "lacks the columns image, digest": lambda own, at: ("--labels", write(at / "a.csv", "position,label\n1,two\n")),
     "image x is not among": lambda own, at: ("--labels", write(at / "a.csv", "image,label,digest\ny\nx,two")),
     "cannot be read": lambda own, at: ("--labels", at / "absent.csv"),
+    "lacks the columns label": lambda own, at: ("--labels", write(at / "a.csv", "image,label,digest,label\na,,x,two")),
+    "a.csv cannot be read": lambda own, at: ("--labels", write(at / "a.csv", "image,digest,label\na,x,two,\n")),
+    "has no label filled in": lambda own, at: relabelled(own, at),
+    "out.csv, beside which out.html is of something else": lambda own, at: write(at / "out.html", "mine") and (),
     "n is 21; give 1 to 20": lambda own, at: ("--n", 21),
     "strategy is 'margin'": lambda own, at: ("--strategy", "margin"),
     "size is 7": lambda own, at: ("--size", 7),
@@ -159,6 +172,35 @@ BAD = {
 def write(path, text):
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("text", ["mine\n", "image,digest,label\na,x,two,\n"])
+def test_a_table_of_something_else_is_not_written_over(text, own, tmp_path, capsys):
+    write(tmp_path / "mine.csv", text)
+    assert ask(own, tmp_path / "mine.csv") == 2
+    assert "which is there and no table of `alkit query`; give another file" in capsys.readouterr().err
+    assert (tmp_path / "mine.csv").read_text() == text
+
+
+def test_labels_of_several_tables_count_also_of_pictures_that_were_moved_since(own, tmp_path, capsys):
+    (own / "one").rename(own / "Ha\u0308user ")  # as macOS writes it
+    tables = [tmp_path / name for name in ("a.csv", "b.csv", "c.csv")]
+    for number, path in enumerate(tables[:2]):
+        given = [each for earlier in tables[:number] for each in ("--labels", earlier)]
+        assert ask(own, path, "--n", 3, *given) == 0
+        table(path).assign(label=["two", "H\u00e4user", "H\u00c4USER"]).to_csv(path, index=False)
+    name = table(tables[0])["image"][0]
+    (own / name).rename(own / "two" / Path(name).name)
+    assert ask(own, tables[2], "--n", 14, "--labels", tables[0], "--labels", tables[1]) == 0
+    assert "18 labelled (5 by tables), 14 without a label" in capsys.readouterr().out
+    filled = table(tables[2]).assign(label="zero")
+    filled.to_csv(tables[2], index=False)
+    assert ask(own, tmp_path / "d.csv", "--n", 1, "--labels", *tables) == 2
+    assert "All 32 images" in capsys.readouterr().err
+    # Another picture of that name is none of those that were moved.
+    save(own / "two" / Path(name).name, np.zeros((8, 8), np.uint8))
+    assert ask(own, tmp_path / "d.csv", "--n", 1, "--labels", tables[0]) == 2
+    assert "put it back, or empty its label" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sentence", BAD)
@@ -209,13 +251,23 @@ def test_a_grey_folder_stays_grey(own):
     assert dataset.train.labels[12:].tolist() == [-1] * 20 and dataset.class_names == ("one", "two", "zero")
 
 
+def tests_without_two(own):
+    for name in ("one", "two", "zero"):
+        save(own / "test" / name / f"{name}.png", np.zeros((8, 8), np.uint8))
+    (own / "test" / "two" / "two.png").unlink()
+
+
 FOLDERS = {
     "cannot be read as a picture": lambda own: write(own / "one" / "bad.png", "no picture"),
     "more than 8 bits a channel": lambda own: save(own / "one" / "deep.png", np.full((8, 8), 40_000, np.uint16)),
     "has no picture of three": lambda own: (own / "three").mkdir(),
-    "has test classes ten": lambda own: save(own / "test" / "ten" / "a.png", np.zeros((8, 8), np.uint8)),
+    "of its test ten; give": lambda own: save(own / "test" / "ten" / "a.png", np.zeros((8, 8), np.uint8)),
+    "has a folder 'Test '; name it test": lambda own: (own / "Test ").mkdir(),
+    "has no picture of two to test on": lambda own: tests_without_two(own),
     "lacks x_pool": lambda own: (own / "unlabelled").rename(own.parent / "away"),
-    "no class folders": lambda own: [(own / name).rename(own.parent / name) for name in ("zero", "one", "two")],
+    "has the class folders -, and": lambda own: [
+        (own / name).rename(own.parent / name) for name in ("zero", "one", "two")
+    ],
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from html import escape
 from pathlib import Path
+from unicodedata import normalize
 
 import nbformat
 import numpy as np
@@ -24,7 +25,9 @@ from alkit.strategies import BEYOND
 from alkit.study import Study
 
 COLUMNS = "position image score predicted probability label digest".split()
-NEXT = "With labels chosen and the table saved, or filled in there, go on with `--labels` and another `--output`."
+NEXT = (
+    "Choose labels and save the table; it goes where the browser puts downloads. Go on with `--labels` and that file."
+)
 
 
 def query(
@@ -41,11 +44,10 @@ def query(
     Raises ValueError for parameters and labels that cannot be used, and for an output in which labels are filled in.
     """
     strategies = SAMPLERS | BEYOND
-    if strategy not in strategies or output.suffix != ".csv":
-        problem = f"strategy is {strategy!r}, output is {output}"
-        raise ValueError(f"{problem}; give one of {', '.join(strategies)}, and a file FILE.csv.")
-    if output.exists() and (_read(output)["label"] != "").any():
-        raise ValueError(f"output is {output}, in which labels are filled in; give another file.")
+    if strategy not in strategies:
+        raise ValueError(f"strategy is {strategy!r}; give one of {', '.join(strategies)}.")
+    if problem := _lost_with(output):
+        raise ValueError(f"output is {output}, {problem}; give another file FILE.csv.")
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
     dataset = load(data, unlabelled=True, size=size)
     images, known, classes = dataset.train.images, dataset.train.labels.copy(), dataset.class_names
@@ -53,12 +55,13 @@ def query(
     names = dataset.pool_files or tuple(map(str, range(len(known) - n_given)))
 
     def digest(position: int) -> str:  # not of what sides of another size would change
-        seen = (source / names[position]).read_bytes() if source.is_dir() else images[n_given + position].tobytes()
-        return f"x{sha256(seen).hexdigest()[:12]}"  # spreadsheet programs take 12e45 for a number
+        return _digest((source / names[position]).read_bytes() if source.is_dir() else images[n_given + position])
 
     for path in labels:
-        _take_labels(path, known[n_given:], names, digest, classes)
+        _take_labels(path, known[n_given:], names, digest, classes, source)
     left = np.flatnonzero(known < 0)
+    if not len(left):
+        raise ValueError(f"All {len(known)} images of {data} have a label; there is none to ask for.")
     if not 1 <= n <= len(left):
         raise ValueError(f"n is {n}; give 1 to {len(left)}, for so many images have no label yet.")
     order, n_labelled = np.argsort(known < 0, kind="stable"), len(known) - len(left)
@@ -79,21 +82,39 @@ def query(
     f1 = f"reaches a macro F1 of {run['f1']:.3f} on {len(test):,}" if len(dataset.test) else "was tested on none"
     text = f"Picked by {strategy}, of {len(left):,} images; the model learned from {n_labelled:,} and {f1}."
     print(text)
-    replace_file(output, lambda path: table[COLUMNS].round(4).to_csv(path, index=False))
+    replace_file(output, lambda path: table[COLUMNS].round(4).to_csv(path, index=False, encoding="utf-8-sig"))
     return _page(table, text, source, dataset, output)
 
 
-def _take_labels(path: Path, known: np.ndarray, names: tuple, digest: Callable, classes: tuple) -> None:
+def _lost_with(output: Path) -> str:
+    """What would be lost if a table were written there, and its page beside it; nothing where nothing would."""
+    if output.suffix != ".csv" or output.is_dir():
+        return "no file of this name"
+    if not output.exists():
+        page = output.with_suffix(".html")
+        return f"beside which {page.name} is of something else" if page.exists() else ""
+    try:
+        return "in which labels are filled in" if (_read(output)["label"] != "").any() else ""
+    except ValueError:
+        return "which is there and no table of `alkit query`"
+
+
+def _take_labels(path: Path, known: np.ndarray, names: tuple, digest: Callable, classes: tuple, source: Path) -> None:
     """Write the labels of a table into `known` (N,), -1 where there are none yet."""
-    numbers = {name.casefold(): number for number, name in enumerate(classes)}
-    numbers |= {name: number for number, name in enumerate(classes)}
-    places, table = {name: place for place, name in enumerate(names)}, _read(path)
-    for row in table[table["label"] != ""].to_dict("records"):
-        place, number = places.get(row["image"]), numbers.get(row["label"], numbers.get(row["label"].casefold()))
-        if place is None or digest(place) != row["digest"]:
-            problem = "is not among the images without a label, or another picture now"
-        elif number is None:
-            problem = f"has the label {row['label']!r}; give one of {', '.join(classes)}, or a folder to a new class"
+    numbers = {_plain(name): number for number, name in enumerate(classes)}
+    folded = {name.casefold(): number for name, number in numbers.items()}
+    places, table = {_plain(name): place for place, name in enumerate(names)}, _read(path)
+    if not len(table := table[table["label"] != ""]):
+        raise ValueError(f"{path} has no label filled in; the page saves its table where the browser puts downloads.")
+    for row in table.to_dict("records"):
+        place, label = places.get(row["image"]), row["label"]
+        number = numbers.get(label, folded.get(label.casefold()) if len(folded) == len(classes) else None)
+        if number is None:
+            problem = f"has the label {label!r}; give one of {', '.join(classes)}, or a folder to a new class"
+        elif place is None and source.is_dir() and _is_below(source / classes[number], row):
+            continue  # the picture was moved there since, which says the same
+        elif place is None or digest(place) != row["digest"]:
+            problem = "is not among those without a label, or another picture now; put it back, or empty its label"
         elif known[place] not in (-1, number):
             problem = f"has the labels {classes[known[place]]} and {classes[number]}; give one"
         else:
@@ -106,30 +127,53 @@ def _read(path: Path) -> pd.DataFrame:
     """A table that `query` wrote, perhaps saved by a spreadsheet program since, all as texts."""
     try:
         text = path.read_text(encoding="utf-8-sig")
+        text = text.partition("\n")[2] if text.startswith("sep=") else text
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+        # The heading as a row, for where rows are longer than it, pandas would move all columns by one.
+        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, header=None).fillna("")
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); give a table of `alkit query`, as CSV in UTF-8.") from error
-    if missing := [name for name in ("image", "label", "digest") if name not in table]:
+        problem = f"{path} cannot be read ({' '.join(str(error).split())})"
+        raise ValueError(f"{problem}; give a table of `alkit query`, as CSV in UTF-8.") from error
+    heading = table.iloc[0].str.strip().str.casefold().tolist()
+    if missing := [name for name in ("image", "label", "digest") if heading.count(name) != 1]:
         raise ValueError(f"{path} lacks the columns {', '.join(missing)}; give a table that `alkit query` wrote.")
-    return table.fillna("").apply(lambda column: column.str.strip())
+    return table[1:].set_axis(heading, axis=1).map(_plain)
+
+
+def _plain(text: str) -> str:
+    """A name without spaces around it, its accents written as most programs do."""
+    return normalize("NFC", text).strip()
+
+
+def _digest(seen: bytes | np.ndarray) -> str:
+    # With a letter ahead, for spreadsheet programs take 12e45 for a number.
+    return f"x{sha256(bytes(seen)).hexdigest()[:12]}"
+
+
+def _is_below(folder: Path, row: dict) -> bool:
+    """Whether the picture of a row is in this folder, under its old name."""
+    found = folder.rglob(Path(row["image"]).name)
+    return any(_digest(path.read_bytes()) == row["digest"] for path in found)
 
 
 def _page(table: pd.DataFrame, text: str, source: Path, dataset: Dataset, output: Path) -> Path:
     """The pictures with what the model predicts, and a field for each label, as a page that can save the table."""
 
+    def shown(name: str) -> str:
+        return escape(name).replace("$", "&#36;")  # which would begin a formula
+
     def tag(position: int, name: str) -> str:
         array = dataset.train.images[len(dataset.train) - n_pool + position].squeeze()
-        shown = picture(source / name) if source.is_dir() else Image.fromarray(array)
-        shown.thumbnail((160, 160))
-        shown.save(png := io.BytesIO(), format="png")
-        return f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
+        image = picture(source / name) if source.is_dir() else Image.fromarray(array)
+        image.thumbnail((160, 160))
+        image.save(png := io.BytesIO(), format="png")
+        return f'<img alt="{shown(name)}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
 
     n_pool = int((dataset.train.labels < 0).sum())
-    shown = pd.DataFrame({"picture": list(map(tag, table["position"], table["image"]))})
-    shown = shown.assign(predicted=table["predicted"].map(escape), probability=table["probability"])
-    shown["image"] = table["image"].map(escape)
-    html = shown.to_html(index=False, escape=False, border=0, float_format="{:.3f}".format, justify="left")
+    rows = pd.DataFrame({"picture": list(map(tag, table["position"], table["image"]))})
+    rows = rows.assign(predicted=table["predicted"].map(shown), probability=table["probability"])
+    rows["image"] = table["image"].map(shown)
+    html = rows.to_html(index=False, escape=False, border=0, float_format="{:.3f}".format, justify="left")
     cells = [nbformat.v4.new_markdown_cell(f"# Label these {len(table)} images\n\n{text} {NEXT}\n\n{html}")]
     to_save = {"columns": COLUMNS, "rows": _read(output).to_numpy().tolist()}
     to_save |= {"classes": dataset.class_names, "file": output.name}
