@@ -55,7 +55,7 @@ def test_the_report_has_a_page_a_notebook_and_shows_progress(quick_report):
         r"^      13_chosen_on_the_test_set: search, original_label: .*%\|", quick_report.printed, re.MULTILINE
     )
     assert '<img alt="Bar chart of the mean macro F1' in index
-    assert "<strong>beats random</strong></td>" in index
+    assert "<strong>beats random</strong>, 2 seeds</td>" in index
     assert '<ol start="0">' in index  # numbered as the notebooks are
     assert [path.name for path in quick_report.folder.glob("*.csv") if f'href="{path.name}"' not in index] == []
 
