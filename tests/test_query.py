@@ -157,6 +157,7 @@ BAD = {
         relabelled(own, at, label="one", name="back2.csv")[1],
     ),
     "lacks the columns image, digest": lambda own, at: ("--labels", write(at / "a.csv", "position,label\n1,two\n")),
+    "image  is not among": lambda own, at: ("--labels", write(at / "a.csv", "image,label,digest\n,two,x\n")),
     "image x is not among": lambda own, at: ("--labels", write(at / "a.csv", "image,label,digest\ny\nx,two")),
     "cannot be read": lambda own, at: ("--labels", at / "absent.csv"),
     "lacks the columns label": lambda own, at: ("--labels", write(at / "a.csv", "image,label,digest,label\na,,x,two")),

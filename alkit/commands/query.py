@@ -152,7 +152,7 @@ def _digest(seen: bytes | np.ndarray) -> str:
 
 def _is_below(folder: Path, row: dict) -> bool:
     """Whether the picture of a row is in this folder, under its old name."""
-    found = folder.rglob(Path(row["image"]).name)
+    found = [path for path in folder.rglob("*") if path.is_file() and _plain(path.name) == Path(row["image"]).name]
     return any(_digest(path.read_bytes()) == row["digest"] for path in found)
 
 
