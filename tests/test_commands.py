@@ -124,6 +124,14 @@ def test_a_table_fits_a_telephone_by_names_that_may_break_and_headings_as_wide_a
     assert re.search(r"<td><strong>one</strong></td>\s*<td>1</td>\s*<td></td>", page)
 
 
+def test_dollar_signs_in_names_begin_no_formula_in_the_index(tmp_path):
+    table = {"experiment": ["random"], "mean": [0.5], "low": [0.4], "high": [0.6], "run_on": ["here"]}
+    pd.DataFrame(table).to_csv(tmp_path / "summary.csv", index=False)
+    (tmp_path / "claims.md").write_text("*Measured on x$_$y, a$b$c.*\n")
+    page = pages.write_index({"00_any": "A title"}, tmp_path).read_text(encoding="utf-8")
+    assert "Measured on x$_$y, a$b$c." in page and "<math" not in page
+
+
 def test_pages_link_to_the_contents_and_to_their_neighbours(tmp_path):
     links, stems = {}, [path.stem for path in PATHS]
     for stem in (stems[0], stems[1], stems[-1]):

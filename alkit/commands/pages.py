@@ -22,13 +22,16 @@ TEMPLATES = str(Path(__file__).parent)
 KINDS = {"display_data_priority": ["image/png", "text/html", "text/markdown", "text/plain"]}
 
 
-def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, **resources) -> str:
+def render(
+    notebook: nbformat.NotebookNode, page: Path, show_code: bool, *, formulas: bool = True, **resources,
+) -> str:  # fmt: skip
     """Write a notebook as an HTML page and return its title; `resources`: what page/index.html.j2 asks for.
 
     These are `stems`, of all pages that it links to, `slides`, whether it is a slide at a time, and `query`, a table.
+    formulas: whether dollar signs hold some; in what was made of data, they are a part of names.
     """
     for cell in notebook.cells:
-        if cell.cell_type == "markdown":
+        if cell.cell_type == "markdown" and formulas:
             # Browsers show MathML without MathJax. A formula may go on in the next line, but not the next paragraph.
             text = re.sub(r"(?s)\$\$(.+?)\$\$", lambda found: convert(found[1], display="block"), cell.source)
             text = re.sub(r"\$(?!\s)((?:[^$\n]|\n(?!\s))+?)(?<!\s)\$(?!\d)", lambda found: convert(found[1]), text)
@@ -63,7 +66,8 @@ def write_index(titles: dict[str, str], output: Path) -> Path:
         notebooks="\n".join(f"{n}. [{title}]({stem}.html)" for n, (stem, title) in enumerate(titles.items())),
         files=", ".join(f"[{path.name}]({path.name})" for path in sorted(output.glob(FILES))),
     )  # fmt: skip
-    render(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), output / "index.html", True)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+    render(notebook, output / "index.html", True, formulas=False)
     return output / "index.html"
 
 

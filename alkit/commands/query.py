@@ -15,7 +15,6 @@ import pandas as pd
 from PIL import Image
 
 from alkit.commands.pages import render
-from alkit.data import Dataset
 from alkit.folders import picture
 from alkit.loading import find, load
 from alkit.profiles import read_profile, recipes_of
@@ -52,10 +51,10 @@ def query(
     dataset = load(data, unlabelled=True, size=size)
     images, known, classes = dataset.train.images, dataset.train.labels.copy(), dataset.class_names
     n_given, source = int((known >= 0).sum()), find(data)
-    names = dataset.pool_files or tuple(map(str, range(len(known) - n_given)))
+    pool, names = images[n_given:], dataset.pool_files or tuple(map(str, range(len(images) - n_given)))
 
     def digest(position: int) -> str:  # not of what sides of another size would change
-        return _digest((source / names[position]).read_bytes() if source.is_dir() else images[n_given + position])
+        return _digest((source / names[position]).read_bytes() if source.is_dir() else pool[position])
 
     for path in labels:
         _take_labels(path, known[n_given:], names, digest, classes, source)
@@ -72,7 +71,7 @@ def query(
     study = Study(profile, replace(dataset, train=train, test=test), n_labelled, n, (seed,), recipes, device)
     print(f"{dataset.name}: {n_labelled} labelled ({n_labelled - n_given} by tables), {len(left)} without a label")
     run, view = study.run("original_label", seed), study.view(seed)
-    picks = sample(strategies[strategy] if strategy in BEYOND else strategy, view, n, seed)
+    picks = sample(strategies[strategy], view, n, seed)
     rows, positions = view.probabilities, left[picks] - n_given
     table = pd.DataFrame({"position": positions, "image": [names[position] for position in positions]})
     table["score"] = SCORES[strategy](rows)[picks] if strategy in SCORES else np.nan
@@ -82,14 +81,15 @@ def query(
     f1 = f"reaches a macro F1 of {run['f1']:.3f} on {len(test):,}" if len(dataset.test) else "was tested on none"
     text = f"Picked by {strategy}, of {len(left):,} images; the model learned from {n_labelled:,} and {f1}."
     print(text)
-    replace_file(output, lambda path: table[COLUMNS].round(4).to_csv(path, index=False, encoding="utf-8-sig"))
-    return _page(table, text, source, dataset, output)
+    table = table[COLUMNS].round(4)
+    replace_file(output, lambda path: table.to_csv(path, index=False, encoding="utf-8-sig"))
+    return _page(table, text, source, pool, classes, output)
 
 
 def _lost_with(output: Path) -> str:
     """What would be lost if a table were written there, and its page beside it; nothing where nothing would."""
     if output.suffix != ".csv" or output.is_dir():
-        return "no file of this name"
+        return "a folder or a name without .csv"
     if not output.exists():
         page = output.with_suffix(".html")
         return f"beside which {page.name} is of something else" if page.exists() else ""
@@ -156,26 +156,23 @@ def _is_below(folder: Path, row: dict) -> bool:
     return any(_digest(path.read_bytes()) == row["digest"] for path in found)
 
 
-def _page(table: pd.DataFrame, text: str, source: Path, dataset: Dataset, output: Path) -> Path:
+def _page(table: pd.DataFrame, text: str, source: Path, pool: np.ndarray, classes: tuple, output: Path) -> Path:
     """The pictures with what the model predicts, and a field for each label, as a page that can save the table."""
 
-    def shown(name: str) -> str:
-        return escape(name).replace("$", "&#36;")  # which would begin a formula
-
     def tag(position: int, name: str) -> str:
-        array = dataset.train.images[len(dataset.train) - n_pool + position].squeeze()
-        image = picture(source / name) if source.is_dir() else Image.fromarray(array)
+        image = picture(source / name) if source.is_dir() else Image.fromarray(pool[position].squeeze())
         image.thumbnail((160, 160))
         image.save(png := io.BytesIO(), format="png")
-        return f'<img alt="{shown(name)}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
+        return f'<img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png.getvalue()).decode()}">'
 
-    n_pool = int((dataset.train.labels < 0).sum())
     rows = pd.DataFrame({"picture": list(map(tag, table["position"], table["image"]))})
-    rows = rows.assign(predicted=table["predicted"].map(shown), probability=table["probability"])
-    rows["image"] = table["image"].map(shown)
+    rows = rows.assign(predicted=table["predicted"].map(escape), probability=table["probability"])
+    rows["image"] = table["image"].map(escape)
     html = rows.to_html(index=False, escape=False, border=0, float_format="{:.3f}".format, justify="left")
     cells = [nbformat.v4.new_markdown_cell(f"# Label these {len(table)} images\n\n{text} {NEXT}\n\n{html}")]
-    to_save = {"columns": COLUMNS, "rows": _read(output).to_numpy().tolist()}
-    to_save |= {"classes": dataset.class_names, "file": output.name}
-    render(nbformat.v4.new_notebook(cells=cells), page := output.with_suffix(".html"), True, query=to_save)
+    empty_where_none = table.astype(object).where(table.notna(), "")
+    to_save = {"columns": COLUMNS, "rows": empty_where_none.to_numpy().tolist()}
+    to_save |= {"classes": classes, "file": output.name}
+    notebook, page = nbformat.v4.new_notebook(cells=cells), output.with_suffix(".html")
+    render(notebook, page, True, formulas=False, query=to_save)
     return page
