@@ -154,10 +154,10 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
         shapes = ", ".join(f"{each.images.shape[1:]} in x_{part}" for part, each in parts.items())
         raise ValueError(f"{path} has images of shape {shapes}; all have to be the same.")
     n_classes = int(train.labels.max()) + 1
-    for part, labels in (("training", train.labels), ("test", test.labels))[: len(parts) - unlabelled]:
-        present = np.unique(labels)
+    for part, called in (("train", "training"), ("test", "test")):
+        present = np.unique(parts[part].labels) if part in parts else np.arange(n_classes)
         if n_classes < 2 or not np.array_equal(present, np.arange(n_classes)):
-            problem = f"{len(present)} classes up to {present[-1]} among its {part} labels"
+            problem = f"{len(present)} classes up to {present[-1]} among its {called} labels"
             accepted = "2 to 1,000 classes numbered from 0, each with training and test images"
             raise ValueError(f"{path} has {problem}; {accepted}, are accepted.")
     unnamed = Dataset(path.resolve().stem, tuple(map(str, range(n_classes))), train, test, known_as)
@@ -168,7 +168,7 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
         class_names = _texts(path, arrays, "class_names", n_classes)
     pool_files = _texts(path, arrays, "pool_files", len(parts["pool"])) if unlabelled and "pool_files" in arrays else ()
     if unlabelled:
-        train += Images(parts["pool"].images, parts["pool"].labels - 1)
+        train += Images(parts["pool"].images, np.full(len(parts["pool"]), -1))
     return Dataset(name, class_names, train, test, known_as, pool_files)
 
 

@@ -332,10 +332,8 @@ def noisy_oracle(answer: Callable) -> str:
     if labels.shape != truth.shape or not np.isin(labels, range(4)).all():
         found = f"{labels.dtype} of shape {labels.shape}"
         return f"give {len(truth)} class numbers from 0 to 3, not {found}."
-    share = (labels != truth).mean()
-    steps = np.bincount((labels - truth)[labels != truth] % 4, minlength=4)[1:] / max(
-        1, (labels != truth).sum()
-    )
+    wrong = labels != truth
+    share, steps = wrong.mean(), np.bincount((labels - truth)[wrong] % 4, minlength=4)[1:]
     known = {
         "a wrong label is one of the other classes; yours is sometimes the right one.": 0.15,
         "that is how often it should be wrong, not right.": 0.8,
@@ -346,9 +344,8 @@ def noisy_oracle(answer: Callable) -> str:
     if abs(share - 0.2) > 0.02:
         said = next((said for said, wrong in known.items() if abs(share - wrong) < 0.02), "")
         return said or f"{share:.0%} of the labels are wrong, for a rate of 20 %."
-    if abs(steps - 1 / 3).max() > 0.03:
+    if abs(steps / steps.sum() - 1 / 3).max() > 0.03:
         return "some wrong classes are given more often than others."
-    wrong = labels != truth
     parts = [wrong[:20_000], wrong[20_000:], *(wrong[truth == each] for each in range(4))]
     if max(abs(part.mean() - 0.2) for part in parts) > 0.02:
         return "some images are wrong more often than others; the chance is the same for all."

@@ -164,6 +164,7 @@ BAD = {
     "a.csv cannot be read": lambda own, at: ("--labels", write(at / "a.csv", "image,digest,label\na,x,two,\n")),
     "has no label filled in": lambda own, at: relabelled(own, at),
     "out.csv, beside which out.html is of something else": lambda own, at: write(at / "out.html", "mine") and (),
+    "out.txt, a folder or a name without .csv; give": lambda own, at: ("--output", at / "out.txt"),
     "n is 21; give 1 to 20": lambda own, at: ("--n", 21),
     "strategy is 'margin'": lambda own, at: ("--strategy", "margin"),
     "size is 7": lambda own, at: ("--size", 7),
@@ -252,7 +253,7 @@ def test_a_grey_folder_stays_grey(own):
     assert dataset.train.labels[12:].tolist() == [-1] * 20 and dataset.class_names == ("one", "two", "zero")
 
 
-def tests_without_two(own):
+def leave_two_untested(own):
     for name in ("one", "two", "zero"):
         save(own / "test" / name / f"{name}.png", np.zeros((8, 8), np.uint8))
     (own / "test" / "two" / "two.png").unlink()
@@ -264,7 +265,7 @@ FOLDERS = {
     "has no picture of three": lambda own: (own / "three").mkdir(),
     "of its test ten; give": lambda own: save(own / "test" / "ten" / "a.png", np.zeros((8, 8), np.uint8)),
     "has a folder 'Test '; name it test": lambda own: (own / "Test ").mkdir(),
-    "has no picture of two to test on": lambda own: tests_without_two(own),
+    "has no picture of two to test on": leave_two_untested,
     "lacks x_pool": lambda own: (own / "unlabelled").rename(own.parent / "away"),
     "has the class folders -, and": lambda own: [
         (own / name).rename(own.parent / name) for name in ("zero", "one", "two")

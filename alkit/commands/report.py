@@ -37,7 +37,8 @@ def report(
 
     # Notebooks run in another folder.
     profile = str(Path(profile).resolve()) if Path(profile).suffix and Path(profile).is_file() else profile
-    data = data if data in BUILT_IN or not find(data or "") else str(find(data).resolve())
+    place = None if data in BUILT_IN else find(data or "")
+    data = str(place.resolve()) if place else data
     study = load_study(profile, data=data, **changes)
     check_folds(study.labelled, 2)
     output = Path(output or ROOT / "reports" / study.profile).resolve()
