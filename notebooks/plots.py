@@ -163,11 +163,13 @@ def gallery(
         names = [_short(class_names[label], n=13) for label in part.labels[:n_columns]]
         for index, label in enumerate((said or {}).get(title, ())[: len(names)]):
             names[index] += f"\n({_short(class_names[label], n=11)})"
-        for index, axes in enumerate(np.atleast_1d(band.subplots(1, n_columns))):
-            axes.axis("off")
-            if index < len(names):
-                axes.imshow(part.images[index].squeeze(), vmin=0, vmax=255)
-                axes.set_title(names[index], fontsize=8, y=-0.1, va="top")
+        axes = band.subplots()  # one for all: an axes for each image takes ten times longer
+        for index, name in enumerate(names):
+            image, place = part.images[index].squeeze(), (index, index + 0.9, 0.9, 0)
+            axes.imshow(image, extent=place, vmin=0, vmax=255)
+            axes.text(index + 0.45, 0.93, name, fontsize=8, ha="center", va="top")
+        axes.set(xlim=(0, n_columns - 0.1), ylim=(0.9, 0), anchor="N")
+        axes.axis("off")
         texts.append(f"{title}: {', '.join(names)}".replace("\n", " "))
     guesses = ", in brackets what the model says" if said else ""
     return _described(figure, f"Rows of images with their classes{guesses}. {'; '.join(texts)}.")

@@ -1,5 +1,9 @@
-"""What the tests share: an empty store for each, and a study small enough to run many times."""
+"""What the tests share: an empty store for each, and a study small enough to run many times.
 
+The kit is imported where it is used: the process that hands out the tests would wait for it and not need it.
+"""
+
+import gc
 import linecache
 import os
 import re
@@ -17,9 +21,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from alkit.loading import load
-from alkit.profiles import load_study
-
 sys.modules.setdefault("rfc3987_syntax", None)  # as in a report: with it jsonschema compiles a grammar for seconds
 CELLS = count()
 # The same examples each time; with --hypothesis-profile thorough ten thousand in all, others each time.
@@ -35,6 +36,10 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name != "test_quick_report.py")
 
 
+def pytest_collection_finish():
+    gc.freeze()  # what was imported stays: the collector need not look at it again and again, and at the end
+
+
 @pytest.fixture(autouse=True)
 def records(tmp_path, monkeypatch):
     folder = tmp_path / "records"
@@ -45,6 +50,8 @@ def records(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def study():
+    from alkit.profiles import load_study
+
     return load_study(str(TINY))
 
 
@@ -67,6 +74,8 @@ def finished(study, tiny_store, records, monkeypatch):
 
 @pytest.fixture(scope="session")
 def digits():
+    from alkit.loading import load
+
     return load("digits")
 
 

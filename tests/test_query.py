@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from conftest import TINY, arrays, loaded_from_elsewhere
 from PIL import Image
-from torchvision.datasets import ImageFolder
 
 from alkit import fit, load, predict_proba
 from alkit import study as study_module
@@ -217,6 +216,8 @@ def test_a_plain_folder_is_read_as_torchvision_reads_it(tmp_path, digits):
     for number, (image, label) in enumerate(zip(digits.train.images[:60], digits.train.labels[:60], strict=True)):
         for part in (tmp_path / "own", tmp_path / "own" / "test"):
             save(part / str(label) / "deeper" / f"{number}.png", np.repeat(image, 3, axis=2))
+    from torchvision.datasets import ImageFolder  # seconds, which only this test needs
+
     ours, theirs = load(str(tmp_path / "own")), ImageFolder(tmp_path / "own" / "test")
     assert ours.class_names == tuple(theirs.classes) and ours.train.images.shape == (60, 8, 8, 3)
     assert [(np.asarray(image).tobytes(), label) for image, label in theirs] == [

@@ -1,9 +1,8 @@
 """The report of the profile quick, made once: whatever looks at it is here, for one worker to do it."""
 
-import os
+import io
 import re
-import subprocess
-import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from itertools import product
 from types import SimpleNamespace
 
@@ -13,12 +12,13 @@ import pytest
 from conftest import loaded_from_elsewhere
 
 from alkit import ROOT
+from alkit.commands import main
 from alkit.profiles import load_study, profile_path
 from alkit.study import EXPERIMENTS
 
 COLUMNS = "experiment seed n_train f1 accuracy seconds dataset fingerprint device precision profile versions".split()
 # Of five, 100 and 25, which take three times as long.
-N_SEEDS, N_QUERY, EPOCHS = 2, 40, 12
+N_SEEDS, N_QUERY, EPOCHS = 2, 30, 8
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,12 @@ def quick_report(tmp_path_factory):
     text = text.replace("n_query: 100", f"n_query: {N_QUERY}").replace("n_trials: 12", "n_trials: 4")
     text = text.replace("epochs: 25", f"epochs: {EPOCHS}")
     brief.write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "alkit", "report", "--profile", str(brief), "--seeds", str(N_SEEDS)]
-    command += ["--output", str(folder / "report")]
-    own, both = os.environ | {"ALKIT_RECORDS": str(store)}, {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(command, cwd=folder, env=own, text=True, **both)
-    assert done.returncode == 0, done.stdout
-    return SimpleNamespace(folder=folder / "report", store=store, printed=done.stdout)
+    given = ["--profile", str(brief), "--seeds", str(N_SEEDS), "--output", str(folder / "report")]
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, chdir(folder), redirect_stdout(printed), redirect_stderr(printed):
+        patch.setenv("ALKIT_RECORDS", str(store))
+        assert main(["report", *given]) == 0, printed.getvalue()
+    return SimpleNamespace(folder=folder / "report", store=store, printed=printed.getvalue().replace("\r", "\n"))
 
 
 def test_the_report_has_a_page_a_notebook_and_shows_progress(quick_report):

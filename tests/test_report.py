@@ -18,7 +18,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from alkit import ROOT
-from alkit.commands import main, pages
+from alkit.commands import execute, main, pages
 from alkit.commands import report as report_module
 from alkit.commands.kernels import Kernels, _ForkedKernel, _Process
 
@@ -148,7 +148,7 @@ def test_a_kernel_that_is_just_beginning_or_has_just_ended_is_no_error_where_all
 BEGIN = """
 import signal, sys
 from pathlib import Path
-from alkit.commands import kernels, main, pages, report
+from alkit.commands import execute, kernels, main, pages
 kernels.PRELOADED = ["alkit.commands.kernels", "ipykernel.kernelapp"]  # of this notebook
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if these tests run in the background
 pages.NOTEBOOKS, profile, output = map(Path, sys.argv[1:])
@@ -160,7 +160,7 @@ sys.exit(main(["report", "--profile", str(profile), "--output", str(output)]))
 """
 EXECUTE = f"""{BEGIN}
 kernels.Kernels.prepare(1)
-report._execute(pages.NOTEBOOKS / "00_long.ipynb", output, {{}})
+execute.execute(pages.NOTEBOOKS / "00_long.ipynb", output, {{}})
 """
 
 
@@ -204,7 +204,7 @@ def test_a_file_named_like_a_data_set_changes_nothing(notebooks, tmp_path, monke
     Path("digits").touch()
     given = []
     write_notebook(notebooks, "00_any", "1")
-    monkeypatch.setattr(report_module, "_execute", lambda path, folder, parameters: given.append(parameters))
+    monkeypatch.setattr(execute, "execute", lambda path, folder, parameters: given.append(parameters))
     monkeypatch.setattr("alkit.commands.pages.render", lambda *_, **__: "title")
     assert main(["report", "--data", "digits", "--output", "out"]) == 0
     assert [parameters["data"] for parameters in given] == ["digits"]
@@ -219,7 +219,7 @@ def test_a_folder_of_pictures_is_found_from_where_notebooks_run(notebooks, tmp_p
     given = []
     write_notebook(notebooks, "00_any", "1")
     monkeypatch.setattr("alkit.runs.run_all", lambda study, *_, **__: given.append(len(study.dataset.test)))
-    monkeypatch.setattr(report_module, "_execute", lambda path, folder, parameters: given.append(parameters["data"]))
+    monkeypatch.setattr(execute, "execute", lambda path, folder, parameters: given.append(parameters["data"]))
     monkeypatch.setattr("alkit.commands.pages.render", lambda *_, **__: "title")
     monkeypatch.setattr("alkit.commands.pages.write_index", lambda *_: "index")
     assert main(["report", "--profile", str(TINY), "--data", "own", "--output", "out"]) == 0

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,10 +39,7 @@ def render(
             cell.source = re.sub(r"\]\((\w+)\.ipynb\)", r"](\1.html)", text)
     title = notebook.metadata.title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
     notebook.metadata.pop("widgets", None)
-    options = dict.fromkeys(("exclude_input_prompt", "exclude_output_prompt", "exclude_anchor_links"), True)
-    options |= {"template_name": "page", "extra_template_basedirs": [TEMPLATES]}
-    exporter = HTMLExporter(exclude_input=not show_code, **options, config={"NbConvertBase": KINDS})
-    html = exporter.from_notebook_node(notebook, {"stem": page.stem, **resources})[0]
+    html = _exporter(show_code).from_notebook_node(notebook, {"stem": page.stem, **resources})[0]
     # A cell is not a control, so the tab key need not stop at each; but at a table, which the arrow keys scroll.
     html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
     # On a telephone: names may break at their underscores, a heading of several rows may be as wide as the table.
@@ -54,6 +52,13 @@ def render(
     html = html.replace("<table", '<div class="kit-table" role="group" aria-label="table" tabindex="0"><table')
     page.write_text(html, encoding="utf-8")
     return title
+
+
+@cache  # with its templates, which take longer to compile than a page to write
+def _exporter(show_code: bool) -> HTMLExporter:
+    options = dict.fromkeys(("exclude_input_prompt", "exclude_output_prompt", "exclude_anchor_links"), True)
+    options |= {"template_name": "page", "extra_template_basedirs": [TEMPLATES]}
+    return HTMLExporter(exclude_input=not show_code, **options, config={"NbConvertBase": KINDS})
 
 
 def write_index(titles: dict[str, str], output: Path) -> Path:

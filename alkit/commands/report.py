@@ -3,7 +3,6 @@
 from concurrent.futures import as_completed
 from contextlib import chdir
 from pathlib import Path
-from types import SimpleNamespace
 
 import joblib
 
@@ -26,6 +25,7 @@ def report(
     Kernels.prepare(at_once)
     from alkit import records
     from alkit.commands import pages
+    from alkit.commands.execute import execute
     from alkit.commands.publish import PUBLISHED, publish_report
     from alkit.data import check_folds
     from alkit.loading import BUILT_IN, find
@@ -53,7 +53,7 @@ def report(
     run_all(study, experiments, jobs=-1 if jobs is None and on_cpu else jobs, cluster=cluster, say=print)
 
     def page(path: Path) -> tuple[str, str]:
-        notebook = _execute(path, executed, {"profile": profile, "output": str(output), "data": data} | changes)
+        notebook = execute(path, executed, {"profile": profile, "output": str(output), "data": data} | changes)
         return path.stem, pages.render(notebook, output / f"{path.stem}.html", show_code, stems=[p.stem for p in paths])
 
     # Notebooks share their folder, for that of a process is common to its threads.
@@ -65,33 +65,3 @@ def report(
     if publish:
         publish_report(study, output)
     return pages.write_index(dict(sorted(titles.items())), output)
-
-
-def _execute(path: Path, folder: Path, parameters: dict):
-    """The notebook, executed into a folder with those of the parameters that it has."""
-    import nbformat
-    import papermill
-
-    def lines_of_bars(text: str) -> None:  # what else a notebook prints is shown in its page
-        for line in filter(lambda line: "%|" in line, text.split("\r")):
-            print(f"      {path.stem}: {line.strip()}")
-
-    papermill.log.logger.disabled = True  # it would speak of kernels that were ended because another failed
-    executed, own = folder / path.name, papermill.inspect_notebook(path)
-    try:
-        return papermill.execute_notebook(
-            path, executed, {name: value for name, value in parameters.items() if name in own and value is not None},
-            kernel_name="python3", kernel_manager_class=Kernels, extra_arguments=["--log-level=CRITICAL"],
-            start_timeout=600, progress_bar=False, coalesce_streams=True,
-            stdout_file=SimpleNamespace(write=lines_of_bars, flush=lambda: None),
-        )  # fmt: skip
-    except papermill.PapermillExecutionError as error:
-        index, source, problem, cause = error.cell_index, error.source, f"{error.ename}: {error.evalue}", error
-    except RuntimeError as error:  # nbclient's DeadKernelError, or a kernel that did not start
-        # Papermill marks every cell as completed then; the one that was running is the last with a start.
-        cells = nbformat.read(executed, nbformat.NO_CONVERT).cells
-        index = max((i for i, cell in enumerate(cells) if cell.metadata.papermill.start_time), default=0)
-        source, problem, cause = cells[index].source, f"{error}; was there memory left?", error
-    # One cell, that of the parameters, was injected before it, so the index counts the notebook's own cells from 1.
-    where = f"{path.name}, cell {index} ({source.strip().splitlines()[0]})"
-    raise RuntimeError(f"{where}: {problem}\nThe notebook as far as it ran: {executed}") from cause
