@@ -12,10 +12,10 @@ def augmented_batches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield an epoch of images (N, H, W, C) uint8 in random order: batches (B, C, H, W), changed, and labels (B,).
 
-    They are uint8, or float32 of 0 to 255 where the recipe changes colours. The random numbers come from the CPU, so
-    that they are the same on every device, and travel once an epoch.
+    They are uint8, or float32 of 0 to 255 where the recipe changes colours; features (N, D) stay as they are. The
+    random numbers come from the CPU, so that they are the same on every device, and travel once an epoch.
     """
-    n, height, width, _ = images.shape
+    n, height, width, _ = images.shape if images.ndim == 4 else (*images.shape, 1, 1)
     ranges = (-recipe.shift, recipe.shift + 1), (-recipe.shift, recipe.shift + 1), (0, 2), (0, height), (0, width)
     order = torch.randperm(n, generator=generator)
     draws = torch.stack([order, *(torch.randint(*each, (n,), generator=generator) for each in ranges)])
@@ -23,6 +23,9 @@ def augmented_batches(
     draws, colours = send(draws, images.device), send(colours, images.device)
     batches = zip(draws.tensor_split(n_batches, 1), colours.tensor_split(n_batches, 1), strict=True)
     for (order, down, right, flip, row, column), colour in batches:
+        if images.ndim == 2:
+            yield images[order], labels[order]
+            continue
         rows, columns = _mirrored(height, down), _mirrored(width, right)
         columns = torch.where(flip[:, None].bool() & recipe.flip, columns.flip(1), columns)
         batch = images[order[:, None, None], rows[:, :, None], columns[:, None, :]]

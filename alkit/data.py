@@ -10,19 +10,32 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Some images with their labels: images (N, H, W, C) uint8 in 0..255, labels (N,) int64 in 0..n_classes-1."""
+    """Some images with their labels: images (N, H, W, C) uint8 in 0..255, labels (N,) int64 in 0..n_classes-1.
+
+    features: (N, D) float32 of them, made by another model, or None; where there are some, models learn from these.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+    features: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, positions) -> "Images":
-        return Images(self.images[positions], self.labels[positions])
+        return Images(*(each[positions] for each in self.arrays()))
 
     def __add__(self, other: "Images") -> "Images":
-        return Images(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
+        return Images(*map(np.concatenate, zip(self.arrays(), other.arrays(), strict=True)))
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """What a model is trained on, and predicts: the features, where there are some, otherwise the images."""
+        return self.images if self.features is None else self.features
+
+    def arrays(self) -> list[np.ndarray]:
+        """Those that there are, in this order."""
+        return [each for each in (self.images, self.labels, self.features) if each is not None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +54,10 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """`known_as`, or 16 hexadecimal digits of a SHA-256 over shapes and bytes of the four arrays."""
+        """`known_as`, or 16 hexadecimal digits of a SHA-256 over shapes and bytes of all arrays."""
         digest = hashlib.sha256()
         for part in (self.train, self.test) if not self.known_as else ():
-            for array in (part.images, part.labels):
+            for array in part.arrays():
                 digest.update(str(array.shape).encode())
                 digest.update(np.ascontiguousarray(array))
         return self.known_as or digest.hexdigest()[:16]

@@ -34,12 +34,14 @@ def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
 
     The file holds `x_train`, `y_train`, `x_test`, `y_test`: images (N, H, W) or (N, H, W, C) uint8, sides of 8 to 96
     pixels and 1 or 3 channels, labels (N,) integer, numbered from 0, 2 to 1,000 classes; perhaps `class_names` and
-    `name`. A folder is read as `read_folder` says, to which `size` goes. With `unlabelled`, images without labels are
-    needed too, `x_pool` and perhaps their `pool_files`; they come last in `train`, with the label -1, and `test` is
-    empty where there is none. A file that the kit published with its runs holds labels alone: CIFAR-10 in
-    `data_folder()`, if it has the same, or else grey squares, give the images. "cifar10" downloads once (170 MB,
-    checksum verified) into `data_folder()`; a `cifar-10-python.tar.gz` there is used instead, and the environment
-    variable CIFAR10_URL names a mirror: the checksum makes either safe.
+    `name`; perhaps `features_train` and `features_test`, (N, D) real numbers that another model makes of the images,
+    from which models learn then. A folder is read as `read_folder` says, to which `size` goes. With `unlabelled`,
+    images without labels are needed too, `x_pool`, perhaps their `pool_files`, and `features_pool` where the others
+    have features; they come last in `train`, with the label -1, and `test` is empty where there is none. A file that
+    the kit published with its runs holds labels alone: CIFAR-10 in `data_folder()`, if it has the same, or else grey
+    squares, give the images. "cifar10" downloads once (170 MB, checksum verified) into `data_folder()`; a
+    `cifar-10-python.tar.gz` there is used instead, and the environment variable CIFAR10_URL names a mirror: the
+    checksum makes either safe.
     Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
     for content that cannot be used.
     """
@@ -143,11 +145,12 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
     if missing := [key for key in needed if key not in arrays]:
         where = " (in a folder: CLASS/*.png, test/CLASS/*.png, unlabelled/*.png)" if path.is_dir() else ""
         raise ValueError(f"{path} lacks {', '.join(missing)}; it has to hold {', '.join(needed)}{where}.")
-    used = [*needed, "class_names", "name", *["pool_files"] * unlabelled]
-    if unknown := sorted(set(arrays) - set(used)):
-        print(f"{path.name}: {', '.join(unknown)} not used; {', '.join(used[:-1])} and {used[-1]} are.")
     given = {part: arrays[f"y_{part}"] for part in ("train", "test") if f"y_{part}" in needed}
     given |= {"pool": np.zeros(arrays["x_pool"].shape[:1], int)} if unlabelled else {}
+    features = [f"features_{part}" for part in given]
+    used = [*needed, *features, "class_names", "name", *["pool_files"] * unlabelled]
+    if unknown := sorted(set(arrays) - set(used)):
+        print(f"{path.name}: {', '.join(unknown)} not used; {', '.join(used[:-1])} and {used[-1]} are.")
     parts = {part: _check_part(path, part, arrays[f"x_{part}"], labels) for part, labels in given.items()}
     train, test = parts["train"], parts.get("test", parts["train"][:0])
     if len(shapes := {each.images.shape[1:] for each in parts.values()}) > 1:
@@ -162,13 +165,16 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
             raise ValueError(f"{path} has {problem}; {accepted}, are accepted.")
     unnamed = Dataset(path.resolve().stem, tuple(map(str, range(n_classes))), train, test, known_as)
     name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
+    if arrays.keys() & {*features}:
+        parts = _with_features(path, parts, arrays)
+        train, test = parts["train"], parts.get("test", parts["train"][:0])
     if "name" in arrays:
         (name,) = _texts(path, arrays, "name", 1)
     if "class_names" in arrays:
         class_names = _texts(path, arrays, "class_names", n_classes)
     pool_files = _texts(path, arrays, "pool_files", len(parts["pool"])) if unlabelled and "pool_files" in arrays else ()
     if unlabelled:
-        train += Images(parts["pool"].images, np.full(len(parts["pool"]), -1))
+        train += replace(parts["pool"], labels=np.full(len(parts["pool"]), -1))
     return Dataset(name, class_names, train, test, known_as, pool_files)
 
 
@@ -218,3 +224,17 @@ def _check_part(path: Path, part: str, images: np.ndarray, labels: np.ndarray) -
     else:
         return Images(images.reshape(shape), labels.astype(np.int64))
     raise ValueError(f"{path} has {problem} accepted.")
+
+
+def _with_features(path: Path, parts: dict[str, Images], arrays: dict[str, np.ndarray]) -> dict[str, Images]:
+    """Return the parts with their features as float32, or say what is wrong with these."""
+    given, done = {part: arrays.get(f"features_{part}", np.empty(0)) for part in parts}, {}
+    widths = {each.shape[-1] for each in given.values() if each.ndim and each.size}
+    for part, rows in given.items():
+        right = rows.dtype.kind in "fiu" and rows.shape == (len(parts[part]), *widths) and 2 <= min(widths) <= 8192
+        with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinity
+            done[part] = replace(parts[part], features=rows.astype(np.float32) if right else rows)
+        if not right or not np.isfinite(done[part].features).all():
+            problem = f"features_{part} of type {rows.dtype} and shape {rows.shape}{', some not finite' * right}"
+            raise ValueError(f"{path} has {problem}; (N, 2 to 8,192) finite real numbers for every part are accepted.")
+    return done

@@ -1,4 +1,4 @@
-"""A small, wide convolutional network, sized by the images it is given, and Muon, the optimiser of its convolutions."""
+"""A small, wide network for images, sized by them, one for features, and Muon, the optimiser of convolutions."""
 
 import math
 from itertools import pairwise
@@ -78,6 +78,46 @@ class Network(nn.Module):
         variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))
         filters = (components / (variances + 5e-4).sqrt()).T.unflatten(1, (-1, 2, 2))
         self.whitening.copy_(torch.cat([filters, -filters]))
+
+
+class Perceptron(nn.Module):
+    """Turns features (N, D) of images, made by another model, into logits (N, n_classes).
+
+    Each feature is standardised; then come `width` hidden units, normalised over each image, and GELU.
+    `features` gives what the last layer sees, (N, width).
+    """
+
+    def __init__(self, n_features: int, n_classes: int, width: int = 64):
+        super().__init__()
+        self.width, self.precision = width, ""
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+        self.stages = nn.Sequential(nn.Linear(n_features, width), nn.LayerNorm(width), nn.GELU())
+        self.classifier = nn.Linear(width, n_classes, bias=False)
+
+    def features(self, given: torch.Tensor) -> torch.Tensor:
+        return self.stages((given - self.mean) * self.scale)
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(given))
+
+    def convolutions(self) -> list[nn.Parameter]:
+        return []
+
+    @torch.no_grad()
+    def whiten(self, given: torch.Tensor) -> None:
+        """Standardise what is given, (N, D); a feature that is always the same has no spread to divide by."""
+        self.mean.copy_(given.mean(0))
+        spread = given.std(0)
+        self.scale.copy_(torch.where(spread > 0, 1 / spread, 0))
+
+
+Model = Network | Perceptron
+
+
+def model_for(shape: tuple[int, ...], n_classes: int, width: int) -> Model:
+    """A model for images of shape (H, W, C), or for features of shape (D,)."""
+    return Network(shape, n_classes, width) if len(shape) == 3 else Perceptron(*shape, n_classes, width)
 
 
 @torch.no_grad()

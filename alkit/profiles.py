@@ -48,7 +48,8 @@ def open_study(profile: str = "quick", **changes) -> Study:
     except (ValueError, TypeError, OSError) as error:
         raise ParameterError(f"{error}") from None
     sizes = f"{len(study.labelled)} labelled, {len(study.pool)} in the pool, {len(study.test)} to test on"
-    print(f"{versions()}\n{study.dataset.name}: {sizes}")
+    learned = "" if study.test.features is None else f"; models learn from {study.test.features.shape[1]} features"
+    print(f"{versions()}\n{study.dataset.name}: {sizes}{learned}")
     return study
 
 

@@ -93,7 +93,7 @@ def _work(study: Study, experiment: Experiment) -> float:
     images = {"original_label": study.n_labelled, "full_training_set": len(study.dataset.train)}
     n_train = images.get(experiment, (study.n_labelled + study.n_query * (study.n_rounds + 1) / 2) * study.n_rounds)
     recipe = study.recipe(experiment)
-    return n_train * recipe.epochs * prod(study.test.images.shape[1:3]) * recipe.width**2
+    return n_train * recipe.epochs * prod(study.test.inputs.shape[1:3]) * recipe.width ** (study.test.inputs.ndim // 2)
 
 
 def _jobs(study: Study, work: float) -> int:

@@ -46,7 +46,7 @@ def search(
     n_folds = N_FOLDS.get(experiment, 2) if n_folds is None else n_folds
     check_folds(study.labelled, n_folds)
     what = {"search": selection, "fidelity": study.fidelity, "n_folds": n_folds} | config
-    recipe, ranges = study.recipe(experiment), space(study.recipe(experiment), study.test.images.shape[1:])
+    recipe, ranges = study.recipe(experiment), space(study.recipe(experiment), study.test.inputs.shape[1:])
 
     def objective(trial: optuna.Trial) -> float:
         for name, of in ranges.items():
@@ -96,19 +96,21 @@ def best(trials: pd.DataFrame, recipe: Recipe) -> Recipe:
     if trials["validation_f1"].isna().all():
         raise ValueError(f"None of {len(trials)} trials has a validation F1: all diverged; lower learning_rate.")
     row, kinds = trials.loc[trials["validation_f1"].idxmax()], {field.name: field.type for field in fields(Recipe)}
-    return replace(recipe, **{name: kinds[name](row[name]) for name in space(recipe, (8, 8, 1))})
+    return replace(recipe, **{name: kinds[name](row[name]) for name in space(recipe, (8, 8, 1)) if name in row})
 
 
-def space(recipe: Recipe, image_shape: tuple[int, int, int]) -> dict[str, BaseDistribution]:
-    """What is searched, and between which values, the recipe's own among them.
+def space(recipe: Recipe, shape: tuple[int, ...]) -> dict[str, BaseDistribution]:
+    """What is searched for images of this shape, or features, and between which values, the recipe's own among them.
 
     Epochs and width are the budget, and whether images may be flipped one knows. Label smoothing stays as it is: F1
     does not see what it does to the probabilities, at which samplers look.
     """
-    side, kinds = min(image_shape[:2]), {int: IntDistribution, float: FloatDistribution}
-    ranges = {"batch_size": (16, 512), "learning_rate": (0.02, 0.5), "shift": (0, side // 8), "cutout": (0, side // 2)}
+    side, kinds = min(shape[:2]), {int: IntDistribution, float: FloatDistribution}
+    ranges = {"batch_size": (16, 512), "learning_rate": (0.02, 0.5)}
+    if len(shape) == 3:  # what is changed in images
+        ranges |= {"shift": (0, side // 8), "cutout": (0, side // 2), "colour": (0.0, 1.0)}
     distributions = {}
-    for name, (low, high) in (ranges | {"colour": (0.0, 1.0)}).items():
+    for name, (low, high) in ranges.items():
         own, kind = getattr(recipe, name), kinds[type(low)]
         distributions[name] = kind(min(low, own), max(high, own), log=name in ("batch_size", "learning_rate"))
     return distributions
@@ -150,7 +152,7 @@ def _predict(train: Images, images: Images, recipe: Recipe, seed: int, device: s
     n_classes = int(max(train.labels.max(), images.labels.max())) + 1
     with redirect_stdout(io.StringIO()):  # the search has a progress bar; one within the other would spoil both
         model = fit(train, recipe, seed, device, n_classes=n_classes)
-        return predict_proba(model, images.images, **recipe.views()).argmax(1)
+        return predict_proba(model, images.inputs, **recipe.views()).argmax(1)
 
 
 def _tuner(name: str, storage: str | None) -> optuna.Study:

@@ -112,7 +112,7 @@ class Study:
         """What strategies see in their first round: the pool by the base model with this seed; `base` as for `run`."""
         base = base or self.run("original_label", seed)
         width, n_classes = self.recipe("original_label").width, len(self.dataset.class_names)
-        model = partial(network_of, base, self.test.images, n_classes, width, self.device)
+        model = partial(network_of, base, self.test.inputs, n_classes, width, self.device)
         view = _view(self, seed, model, base["pool_probabilities"], self._base_says)
         if "pool_features" in base:  # published without the weights
             view.features = base["pool_features"].astype(np.float32)
@@ -178,16 +178,16 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
 
                 def by_another(seed: int, train: Images = train) -> np.ndarray:
                     another = fit(train, study.recipe(experiment), seed, place, n_classes=n_classes)
-                    return predict_proba(another, study.pool.images)
+                    return predict_proba(another, study.pool.inputs)
 
-                given = predict_proba(model, study.pool.images)
+                given = predict_proba(model, study.pool.inputs)
                 view = _view(study, seed, lambda model=model: model, given, by_another, picks)
         extra = {"picks": picks, "curve": curve}
     else:
         train = study.labelled if experiment == "original_label" else dataset.train
         model, scores = _fit_and_score(study, experiment, seed, train, place)
     if experiment == "original_label":
-        extra = {"pool_probabilities": predict_proba(model, study.pool.images)} | weights_of(model)
+        extra = {"pool_probabilities": predict_proba(model, study.pool.inputs)} | weights_of(model)
     device = f"cuda ({torch.cuda.get_device_name(place)})" if place.type == "cuda" else place.type
     return scores | extra | {
         "picks_per_class": np.bincount(study.pool.labels[picks], minlength=n_classes).tolist(),
@@ -201,7 +201,7 @@ def _fit_and_score(study: Study, experiment: Experiment, seed: int, train: Image
     """Train with the recipe of an experiment, and test once: the model, and its scores with the test probabilities."""
     recipe, labels, text = study.recipe(experiment), study.test.labels, f"{name_of(experiment)}, seed {seed}"
     model = fit(train, recipe, seed, device, n_classes=len(study.dataset.class_names), progress=text)
-    probabilities = predict_proba(model, study.test.images, **recipe.views())
+    probabilities = predict_proba(model, study.test.inputs, **recipe.views())
     predicted = probabilities.argmax(axis=1)
     f1, accuracy = f1_score(labels, predicted, average="macro"), accuracy_score(labels, predicted)
     scores = {"n_train": len(train), "f1": float(f1), "accuracy": float(accuracy), "test_probabilities": probabilities}
@@ -217,8 +217,8 @@ def _view(study: Study, seed: int, model: Callable, given: np.ndarray, by_anothe
     left = np.setdiff1d(np.arange(len(study.pool)), picks)
     return Pool(
         given[left],
-        lambda: predict_features(model(), study.pool[left].images),
-        lambda: predict_features(model(), (study.labelled + study.pool[np.array(picks, int)]).images),
+        lambda: predict_features(model(), study.pool[left].inputs),
+        lambda: predict_features(model(), (study.labelled + study.pool[np.array(picks, int)]).inputs),
         lambda: np.stack([given, *(by_another((seed + number) % 2**32) for number in range(1, 5))])[:, left],
     )
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from alkit.augmentation import augmented_batches, send
 from alkit.data import Images
-from alkit.network import Muon, Network, rescale
+from alkit.network import Model, Muon, model_for, rescale
 from alkit.recipe import Recipe
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -50,8 +50,8 @@ def choose_precision(device: torch.device) -> str:
 def fit(
     part: Images, recipe: Recipe, seed: int = 0, device: str | torch.device = "auto", *,
     n_classes: int | None = None, precision: str | None = None, progress: str = "fit",
-) -> Network:  # fmt: skip
-    """Train a new network on images (N, H, W, C) uint8 with labels (N,) int in 0..n_classes-1.
+) -> Model:  # fmt: skip
+    """Train a new network on images (N, H, W, C) uint8, or their features, with labels (N,) int in 0..n_classes-1.
 
     The images stay on the device as uint8 and are augmented there; nothing waits for the device before an epoch ends.
     Convolutions learn by Muon, all else by Nesterov's momentum; the rate rises for a fifth of the steps, then falls to
@@ -60,15 +60,16 @@ def fit(
     predict too; `progress` the text before the bar.
     Raises ValueError for images and labels that do not belong together.
     """
-    images, labels = part.images, part.labels
-    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels) or len(images) < 2:
+    images, labels = part.inputs, part.labels
+    known = (images.dtype, images.ndim) in ((np.uint8, 4), (np.float32, 2))
+    if not known or len(images) != len(labels) or len(images) < 2:
         problem = f"images are {images.dtype} of shape {images.shape} with {len(labels)} labels"
         raise ValueError(f"{problem}; give at least two uint8 images of shape (N, H, W, C) and as many labels.")
     device = choose_device(device) if isinstance(device, str) else device
     precision, generator = precision or choose_precision(device), torch.Generator().manual_seed(seed)
     mixed = torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
     n_steps = recipe.epochs * (n_batches := -(-len(images) // recipe.batch_size))
-    work = min(recipe.batch_size, len(images)) * math.prod(images.shape[1:3]) * recipe.width**2
+    work = min(recipe.batch_size, len(images)) * math.prod(images.shape[1:3]) * recipe.width ** (images.ndim // 2)
     bar = progress_bar(n_steps, progress)
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed)
@@ -91,8 +92,9 @@ def fit(
     return model.eval()
 
 
-def predict_proba(model: Network, images: np.ndarray, *, flip: bool = False, shift: int = 0) -> np.ndarray:
-    """Return the class probabilities (N, n_classes) float32 of images (N, H, W, C) uint8; each row sums to 1.
+def predict_proba(model: Model, images: np.ndarray, *, flip: bool = False, shift: int = 0) -> np.ndarray:
+    """Return the class probabilities (N, n_classes) float32 of images (N, H, W, C) uint8, or of features (N, D) if the
+    model was trained on such; each row sums to 1.
 
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
     (at half the weight together) of images moved that many pixels up and left, and down and right.
@@ -106,40 +108,41 @@ def predict_proba(model: Network, images: np.ndarray, *, flip: bool = False, shi
     return probabilities
 
 
-def predict_features(model: Network, images: np.ndarray) -> np.ndarray:
+def predict_features(model: Model, images: np.ndarray) -> np.ndarray:
     """Return what the last layer sees of images (N, H, W, C) uint8 as they are, (N, D) float32."""
     return _predict(model, images, lambda features: features)
 
 
-def weights_of(model: Network) -> dict[str, np.ndarray]:
+def weights_of(model: Model) -> dict[str, np.ndarray]:
     """The weights of a network as arrays, by names that begin with "weights."."""
     return {f"weights.{name}": value.cpu().numpy() for name, value in model.state_dict().items()}
 
 
-def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int, width: int, device: str) -> Network:
-    """The network with the weights that `weights_of` gave, for images (N, H, W, C), on a device.
+def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int, width: int, device: str) -> Model:
+    """The network with the weights that `weights_of` gave, for images (N, H, W, C) or features (N, D), on a device.
 
     Raises ValueError where there are none, as in published runs.
     """
     weights = {name[8:]: torch.tensor(value) for name, value in arrays.items() if name.startswith("weights.")}
     if not weights:
         raise ValueError("This run was published without its network: of features it has those of the pool at most.")
-    model = Network(images.shape[1:], n_classes, width)
+    model = model_for(images.shape[1:], n_classes, width)
     model.load_state_dict(weights)
     return model.to(choose_device(device), memory_format=torch.channels_last).eval()
 
 
-def _predict(model: Network, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:
+def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:
     device, n_pixels, outputs = model.classifier.weight.device, math.prod(images.shape[1:3]), []
     precision = model.precision or choose_precision(device)
     mixed = torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
     # What a processor's caches hold, 125 images of 32x32, goes a fifth faster than 500; a GPU wants many at a time.
     batch_size = max(1, 128_000 // n_pixels) if device.type == "cpu" else 500
     # Images as small as digits are predicted as they are trained, by one thread.
-    work, bar = 50 * n_pixels * model.width**2, progress_bar(-(-len(images) // batch_size), "predict", 2)
+    work = 50 * n_pixels * model.width ** (images.ndim // 2)
+    bar = progress_bar(-(-len(images) // batch_size), "predict", 2)
     with threads_for(work), torch.inference_mode(), bar:
         for start in range(0, max(1, len(images)), batch_size):
-            batch = send(torch.tensor(images[start : start + batch_size]), device).permute(0, 3, 1, 2)
+            batch = _channels_first(send(torch.tensor(images[start : start + batch_size]), device))
             with mixed:
                 # The last layer is linear: the mean of the features gives the mean of the logits.
                 features = sum(weight * model.features(view).float() for weight, view in _views(batch, flip, shift))
@@ -148,9 +151,16 @@ def _predict(model: Network, images: np.ndarray, output: Callable, flip=False, s
         return torch.cat(outputs).cpu().numpy()
 
 
+def _channels_first(batch: torch.Tensor) -> torch.Tensor:
+    """Images (B, H, W, C) as (B, C, H, W); features (B, D) as they are."""
+    return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
+
+
 def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, torch.Tensor]]:
-    """Views of a batch (B, C, H, W) with weights that add up to 1."""
+    """Views of a batch (B, C, H, W) with weights that add up to 1; features (B, D) have only one."""
     views = [(1.0, batch)]
+    if batch.ndim == 2:
+        return views
     if shift:
         height, width = batch.shape[2:]
         padded = functional.pad(batch.float(), (shift,) * 4, "replicate")
@@ -159,13 +169,13 @@ def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, tor
     return [(weight / 2, each) for weight, view in views for each in (view, view.flip(3))] if flip else views
 
 
-def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Network:
+def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Model:
     """A network with weights drawn from `seed`; its first layer is set from some images, up to 2,000 of 32x32."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        model = Network(images.shape[1:], n_classes, width)
+        model = model_for(images.shape[1:], n_classes, width)
     some = images[:: max(-(-len(images) // 2000), -(-images.size // (2000 * 32 * 32 * 3)))]
-    model.whiten(torch.tensor(some).permute(0, 3, 1, 2))
+    model.whiten(_channels_first(torch.tensor(some)))
     return model
 
 

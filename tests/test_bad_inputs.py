@@ -49,7 +49,7 @@ def quick(monkeypatch, tmp_path):
 
 # How an input is given: each function takes what stands in a table below.
 
-IMAGES, TIMES = arrays()["x_train"], np.arange(12) % 3
+IMAGES, TIMES, ROWS = arrays()["x_train"], np.arange(12) % 3, np.ones((12, 4))
 NAMED = np.zeros(12, [("größe", "u1"), ("w", "u1")])
 SLAVIC = np.zeros(12, [("šířka", "u1")])  # such names take the third version of numpy's format
 LABELS = {"y_train": TIMES, "y_test": TIMES, "shape": (8, 8, 1), "name": "S", "class_names": [*"abc"], "known_as": "01"}
@@ -215,6 +215,24 @@ group(
     ("no axis", {"x_train": np.uint8(3)}, "x_train of type uint8 and shape ()"),
     ("named fields", {"x_train": NAMED}, "x_train of type [('größe', 'u1'), ('w', 'u1')] and shape (12,)"),
     ("Slavic fields", {"x_train": SLAVIC}, "x_train of type [('šířka', 'u1')] and shape (12,)"),
+)  # fmt: skip
+group(
+    "features", of_data, "mine.npz has features_{}; (N, 2 to 8,192) finite real numbers for every part are accepted.",
+    ("of one part", {"features_train": ROWS}, "test of type float64 and shape (0,)"),
+    ("too few", {"features_train": ROWS[:9], "features_test": ROWS[:3]}, "train of type float64 and shape (9, 4)"),
+    ("two widths", {"features_train": ROWS, "features_test": ROWS[:3, :3]}, "train of type float64 and shape (12, 4)"),
+    ("one column", {"features_train": ROWS[:, :1], "features_test": ROWS[:3, :1]},
+     "train of type float64 and shape (12, 1)"),
+    ("a map", {"features_train": ROWS[:, None], "features_test": ROWS[:3]},
+     "train of type float64 and shape (12, 1, 4)"),
+    ("a number", {"features_train": np.float32(3), "features_test": ROWS[:3]}, "train of type float32 and shape ()"),
+    ("complex", {"features_train": ROWS * 1j, "features_test": ROWS[:3]}, "train of type complex128 and shape (12, 4)"),
+    ("texts", {"features_train": ROWS.astype("<U3"), "features_test": ROWS[:3]}, "train of type <U3 and shape (12, 4)"),
+    ("truth values", {"features_train": ROWS, "features_test": ROWS[:3] > 9}, "test of type bool and shape (3, 4)"),
+    ("not a number", {"features_train": ROWS, "features_test": ROWS[:3] * np.nan},
+     "test of type float64 and shape (3, 4), some not finite"),
+    ("too large for float32", {"features_train": ROWS + 1e39, "features_test": ROWS[:3]},
+     "train of type float64 and shape (12, 4), some not finite"),
 )  # fmt: skip
 group(
     "sizes", of_data, "mine.npz has x_train of shape {}; sides of 8 to 96 pixels and 1 or 3 channels are accepted.",

@@ -80,6 +80,8 @@ def check(path, content):
         assert 8 <= height <= 96
         assert 8 <= width <= 96
         assert n_channels in (1, 3)
+        assert part.features is None or np.isfinite(part.features).all()
+        assert part.features is None or part.features.shape == (n, dataset.test.features.shape[1])
         assert part.labels.dtype == np.int64
         assert part.labels.shape == (n,)
         assert np.array_equal(np.unique(part.labels), np.arange(n_classes))
@@ -150,9 +152,17 @@ def near_right(draw):
     return draw(st.one_of(numbers, texts, images))
 
 
+NAMES = [*ARRAYS, *PUBLISHED, "features_train", "features_test", "more"]
+FEATURED = arrays(n_classes=2, features_train=np.ones((8, 3)), features_test=np.ones((2, 3)))
+
+
 @given(
-    st.sampled_from([arrays(n_classes=2), arrays((9, 8, 3), n_classes=3), LABELS]),
-    st.dictionaries(st.sampled_from([*ARRAYS, *PUBLISHED, "more"]), any_array() | near_right() | st.none(), max_size=3),
+    st.sampled_from([arrays(n_classes=2), arrays((9, 8, 3), n_classes=3), FEATURED, LABELS]),
+    st.dictionaries(
+        st.sampled_from([*ARRAYS, *PUBLISHED, "features_train", "features_test", "more"]),
+        any_array() | near_right() | st.none(),
+        max_size=3,
+    ),
 )
 def test_arrays_of_a_data_file_may_be_any(tmp_path, good, changes):
     content = {name: array for name, array in (good | changes).items() if array is not None}

@@ -362,7 +362,7 @@ class Watched:
     """Stands for an array on disk: no more than is asked for comes into memory."""
 
     def __init__(self, array):
-        self.array, self.shape, self.read = array, array.shape, []
+        self.array, self.shape, self.ndim, self.read = array, array.shape, array.ndim, []
 
     def __len__(self):
         return len(self.array)
@@ -514,7 +514,7 @@ def test_orthogonal_keeps_the_singular_vectors_and_evens_out_the_singular_values
 
 def test_the_first_layer_is_set_from_a_bounded_number_of_pixels(monkeypatch):
     seen = []
-    monkeypatch.setattr(training.Network, "whiten", lambda network, images: seen.append(images.shape))
+    monkeypatch.setattr(Network, "whiten", lambda network, images: seen.append(images.shape))
     for n, side in ((2000, 32), (2001, 32), (50_000, 8), (300, 96)):
         training._new_network(np.zeros((n, side, side, 3), np.uint8), 2, 4, seed=0)
     assert [shape[0] for shape in seen] == [2000, 1001, 2000, 150]

@@ -32,7 +32,7 @@ def tune(output: Path, profile: str = "quick", *, experiments=None, storage=None
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is searched
     for experiment in experiments:
         given, trials = study.recipe(experiment), search(study, experiment, storage=storage)
-        names = list(space(given, study.test.images.shape[1:]))
+        names = list(space(given, study.test.inputs.shape[1:]))
         others = [asdict(study.recipe(name)) for name in SAMPLERS if experiment in SAMPLERS]
         others = [replace(given, **{name: other[name] for name in names}) for other in others]
         candidates = list(dict.fromkeys([given, chosen := best(trials, given), *others]))
