@@ -72,7 +72,7 @@ def fit(
     work = min(recipe.batch_size, len(images)) * math.prod(images.shape[1:3]) * recipe.width ** (images.ndim // 2)
     bar = progress_bar(n_steps, progress)
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
-        model = _new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed)
+        model = new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed)
         model = model.to(device, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
@@ -169,7 +169,7 @@ def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, tor
     return [(weight / 2, each) for weight, view in views for each in (view, view.flip(3))] if flip else views
 
 
-def _new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Model:
+def new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Model:
     """A network with weights drawn from `seed`; its first layer is set from some images, up to 2,000 of 32x32."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -271,7 +271,7 @@ def test_the_core_does_not_know_the_commands_and_help_is_quick():
         assert "alkit.commands" not in path.read_text(encoding="utf-8"), path.name
     code = "import sys\nfrom alkit.commands import main\ntry: main(['--help'])\nfinally: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert "{doctor,report,tune,handout,grade,slides,query}" in done.stdout
+    assert "{doctor,report,tune,handout,grade,slides,query,features}" in done.stdout
     assert not {"numpy", "torch", "nbformat"} & set(done.stdout.splitlines()[-1].split())
 
 

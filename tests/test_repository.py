@@ -17,7 +17,7 @@ from alkit.commands.publish import VERDICTS
 
 # From the bottom up: a module may import those before it.
 LAYERS = "records recipe data folders loading augmentation network training samplers strategies study runs profiles"
-LAYERS = [*LAYERS.split(), "search"]
+LAYERS = [*LAYERS.split(), "search", "pretraining"]
 # The one exception, within a function: what a notebook asks for starts many runs, which stand above their study.
 UPWARDS = {("study", "runs")}
 CORE, COMMANDS = ((ROOT / folder).glob("*.py") for folder in ("alkit", "alkit/commands"))
@@ -72,9 +72,10 @@ def test_every_name_the_package_offers_is_there_and_costs_nothing_until_it_is_as
 
 def test_the_house_does_not_grow():
     # It was 3,409 lines before it was rebuilt; strategies beyond the report's may take 250 of these, grades 130,
-    # queries 190, folders of pictures and pools without labels 130, features 90.
-    assert sum(map(n_lines, CORE)) <= 2145
-    assert sum(map(n_lines, COMMANDS)) <= 900
+    # queries 190, folders of pictures and pools without labels 130, features 90,
+    # their training without labels 195.
+    assert sum(map(n_lines, CORE)) <= 2280
+    assert sum(map(n_lines, COMMANDS)) <= 960
     assert {path.name: n_lines(path) for path in CORE + COMMANDS if n_lines(path) > 240} == {}
     assert n_lines(ROOT / "alkit" / "samplers.py") <= 90
 

@@ -516,7 +516,7 @@ def test_the_first_layer_is_set_from_a_bounded_number_of_pixels(monkeypatch):
     seen = []
     monkeypatch.setattr(Network, "whiten", lambda network, images: seen.append(images.shape))
     for n, side in ((2000, 32), (2001, 32), (50_000, 8), (300, 96)):
-        training._new_network(np.zeros((n, side, side, 3), np.uint8), 2, 4, seed=0)
+        training.new_network(np.zeros((n, side, side, 3), np.uint8), 2, 4, seed=0)
     assert [shape[0] for shape in seen] == [2000, 1001, 2000, 150]
 
 

@@ -1,0 +1,61 @@
+"""Features of a data set's images by a network that was trained on them without their labels."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from alkit import records
+from alkit.data import Dataset, Images
+from alkit.loading import BUILT_IN, find, load
+from alkit.pretraining import pretrain, views_of
+from alkit.profiles import read_profile, recipes_of
+from alkit.recipe import Recipe
+from alkit.training import network_of, predict_features, weights_of
+
+
+def features(
+    data: str, output: Path, epochs: int = 50, width: int = 64, profile: str = "cifar10", seed: int = 0,
+    device: str = "auto", size: int = 0,
+) -> Path:  # fmt: skip
+    """Train on the training images, with those of a pool, and write all arrays of a data set with features as .npz.
+
+    Neither labels nor test images are looked at in training. What a stop left goes on; what was trained once is read.
+    epochs, width: those of the network; profile: whether images may be flipped; data, size: as for `load`.
+    Raises ValueError for parameters that cannot be used and an output that is there already.
+    """
+    if output.suffix != ".npz" or output.exists():
+        raise ValueError(f"output is {output}; give a new file FILE.npz.")
+    output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
+    flip = recipes_of(read_profile(profile)["recipes"])["original_label"].flip
+    dataset = load(data, unlabelled=data not in BUILT_IN and _has_pool(find(data)), size=size)
+    if dataset.known_as:
+        raise ValueError(f"{data} holds labels without images; give the data set itself.")
+    images, train = dataset.train.images, dataset.train
+    recipe = views_of(Recipe(epochs=epochs, width=width, flip=flip), images.shape[1:])
+    seen = Dataset("", (), Images(images, np.zeros(len(images), int)), dataset.test[:0]).fingerprint
+    config = {"pretraining": records.digest_of(pretrain), "code": records.digest_of_numbers(), "images": seen}
+    config |= {"recipe": recipe.changes(), "seed": seed, "device": device}
+    state = records.folder() / f".{records.key(config)}.npz"
+    weights = records.once(config, lambda: weights_of(pretrain(images, recipe, seed, device, state)))
+    model, n_labelled = network_of(weights, images, 2, width, device), int((train.labels >= 0).sum())
+    parts = {"train": train[:n_labelled], "test": dataset.test}
+    parts |= {"pool": train[n_labelled:]} if n_labelled < len(train) else {}
+    arrays = {"name": dataset.name, "class_names": dataset.class_names}
+    arrays |= {"pool_files": dataset.pool_files} if dataset.pool_files else {}
+    for name, part in parts.items():
+        if len(part):  # of the test set there may be nothing
+            arrays |= {f"x_{name}": part.images, f"y_{name}": part.labels}
+            arrays[f"features_{name}"] = predict_features(model, part.images).astype(np.float16)
+    arrays.pop("y_pool", None)  # -1 for each
+    records.replace_file(output, lambda path: np.savez(path, **arrays))
+    n_features = model.classifier.in_features
+    print(f"{dataset.name}: {n_features} features of each image, learned from {len(images):,} without labels")
+    return output
+
+
+def _has_pool(path: Path | None) -> bool:
+    """Whether there are images without labels."""
+    if path and path.is_file() and zipfile.is_zipfile(path):
+        return "x_pool.npy" in zipfile.ZipFile(path).namelist()
+    return path is not None and (path / "unlabelled").is_dir()

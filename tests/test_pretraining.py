@@ -1,0 +1,121 @@
+"""A network trained without labels: the loss, what it sees, stops; and the command that makes features of images."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import arrays
+from sklearn.neighbors import KNeighborsClassifier
+
+from alkit import pretraining
+from alkit.commands import main
+from alkit.loading import load
+from alkit.pretraining import loss_of, pretrain, views_of
+from alkit.profiles import load_study
+from alkit.recipe import Recipe
+from alkit.training import predict_features
+
+TINY = views_of(Recipe(epochs=3, batch_size=20, width=8, flip=False), (8, 8, 1))
+
+
+def test_the_loss_is_that_of_its_paper():
+    """Computed from the formulas of Bardes et al., number by number."""
+    generator = np.random.default_rng(0)
+    one, other = generator.normal(0, 0.7, (2, 6, 3))
+    by_hand = 25 * np.mean((one - other) ** 2)
+    for rows in (one, other):
+        for j in range(3):
+            variance = sum((x - rows[:, j].mean()) ** 2 for x in rows[:, j]) / 5
+            by_hand += 25 * max(0, 1 - np.sqrt(variance + 1e-4)) / 3
+            for k in range(3):
+                shared = sum((rows[i, j] - rows[:, j].mean()) * (rows[i, k] - rows[:, k].mean()) for i in range(6)) / 5
+                by_hand += (j != k) * shared**2 / 3
+    assert float(loss_of(torch.tensor(one), torch.tensor(other))) == pytest.approx(by_hand)
+    same = torch.zeros(6, 3, dtype=torch.float64)
+    assert float(loss_of(same, same)) == pytest.approx(2 * 25 * (1 - 0.01))  # all alike: only the spread is missing
+
+
+def test_what_it_sees_tells_classes_apart_better_than_an_untrained_network_does(digits):
+    train, pool = digits.train[:100], digits.train[700:]
+    recipe, shares = replace(TINY, epochs=12, batch_size=125, width=16), []
+    for n_epochs, images in ((12, digits.train.images), (1, digits.train.images[:4])):
+        model = pretrain(images, replace(recipe, epochs=n_epochs), 0, "cpu")
+        seen = [predict_features(model, part.images) for part in (train, pool)]
+        neighbours = KNeighborsClassifier(5).fit(seen[0], train.labels)
+        shares.append(neighbours.score(seen[1], pool.labels))
+    assert shares[0] > shares[1] + 0.1
+
+
+def weights(model):
+    return {name: value.numpy() for name, value in model.state_dict().items()}
+
+
+def assert_same(one, other):
+    for name, value in weights(one).items():
+        np.testing.assert_array_equal(value, weights(other)[name], name)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_after_a_stop_it_ends_with_the_same_bits(at, digits, tmp_path, monkeypatch):
+    images, state = digits.train.images[:90], tmp_path / "state.npz"
+    through = pretrain(images, TINY, 7, "cpu")
+    monkeypatch.setattr(pretraining, "SECONDS", 0)
+    keep = pretraining._keep
+
+    def stopped(place, epoch, *given):
+        keep(place, epoch, *given)
+        if epoch == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretraining, "_keep", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(images, TINY, 7, "cpu", state)
+    steps = []
+    monkeypatch.setattr(pretraining, "rescale", lambda matrices, own=pretraining.rescale: steps.append(own(matrices)))
+    monkeypatch.setattr(pretraining, "_keep", keep)
+    assert_same(pretrain(images, TINY, 7, "cpu", state), through)
+    assert len(steps) == (3 - at) * 4, "it began anew"
+    assert not state.exists()
+    assert not np.array_equal(weights(pretrain(images, TINY, 8, "cpu"))["bias"], weights(through)["bias"])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", "another network"])
+def test_a_state_that_is_of_no_use_is_begun_anew(content, digits, tmp_path):
+    images, state = digits.train.images[:40], tmp_path / "state.npz"
+    if isinstance(content, bytes):
+        state.write_bytes(content)
+    else:
+        np.savez(state, np.zeros(3), epoch=1, generator=torch.Generator().get_state().numpy())
+    assert_same(pretrain(images, TINY, 0, "cpu", state), pretrain(images, TINY, 0, "cpu"))
+
+
+def ask_for_features(*given):
+    return main(["features", "--epochs", "2", "--width", "8", *map(str, given)])
+
+
+def test_labels_and_test_images_change_nothing(tmp_path, capsys, records):
+    given = arrays(n_classes=4)
+    others = {"y_train": given["y_train"][::-1], "x_test": given["x_test"][::-1]}
+    for name, changes in (("one", {}), ("other", others)):
+        np.savez(tmp_path / f"{name}.npz", **given | changes)
+        assert ask_for_features("--data", tmp_path / f"{name}.npz", "--output", tmp_path / name / "f.npz") == 0
+    one, other = (load(str(tmp_path / name / "f.npz")) for name in ("one", "other"))
+    np.testing.assert_array_equal(one.train.features, other.train.features)
+    np.testing.assert_allclose(one.test.features, other.test.features[::-1], atol=1e-2)
+    assert len([*records.glob("*.json")]) == 1, "it was trained twice"
+    assert "8 features of each image, learned from 16 without labels" in capsys.readouterr().out
+    assert ask_for_features("--data", tmp_path / "one.npz", "--output", tmp_path / "one.npz") == 2
+    assert "give a new file FILE.npz" in capsys.readouterr().err
+    assert ask_for_features("--data", "nowhere", "--output", tmp_path / "new.npz") == 2
+    assert "data is 'nowhere' (no such file)" in capsys.readouterr().err
+
+
+def test_a_study_learns_from_the_features_of_digits(tmp_path):
+    more = ["--profile", "quick", "--epochs", "8", "--width", "16"]
+    assert ask_for_features("--data", "digits", "--output", tmp_path / "digits.npz", *more) == 0
+    study = load_study("quick", data=str(tmp_path / "digits.npz"), seeds=1, device="cpu")
+    plain = load_study("quick")
+    np.testing.assert_array_equal(study.labelled.images, plain.labelled.images)
+    assert study.dataset.name == plain.dataset.name and study.dataset.class_names == plain.dataset.class_names
+    assert study.run("original_label", 0)["f1"] > 0.5  # of ten classes
