@@ -56,6 +56,7 @@ def features(
 
 def _has_pool(path: Path | None) -> bool:
     """Whether there are images without labels."""
-    if path and path.is_file() and zipfile.is_zipfile(path):
-        return "x_pool.npy" in zipfile.ZipFile(path).namelist()
+    if path and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return "x_pool.npy" in archive.namelist()
     return path is not None and (path / "unlabelled").is_dir()
