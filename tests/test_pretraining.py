@@ -109,6 +109,9 @@ def test_labels_and_test_images_change_nothing(tmp_path, capsys, records):
     assert "give a new file FILE.npz" in capsys.readouterr().err
     assert ask_for_features("--data", "nowhere", "--output", tmp_path / "new.npz") == 2
     assert "data is 'nowhere' (no such file)" in capsys.readouterr().err
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "one.npz").read_bytes()[:-30])
+    assert ask_for_features("--data", tmp_path / "cut.npz", "--output", tmp_path / "new.npz") == 2
+    assert "cut.npz cannot be read" in capsys.readouterr().err
 
 
 def test_a_study_learns_from_the_features_of_digits(tmp_path):

@@ -1,6 +1,6 @@
 """Features of a data set's images by a network that was trained on them without their labels."""
 
-import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -49,14 +49,13 @@ def features(
             arrays[f"features_{name}"] = predict_features(model, part.images).astype(np.float16)
     arrays.pop("y_pool", None)  # -1 for each
     records.replace_file(output, lambda path: np.savez(path, **arrays))
-    n_features = model.classifier.in_features
-    print(f"{dataset.name}: {n_features} features of each image, learned from {len(images):,} without labels")
+    seen = f"{model.classifier.in_features} features of each image, learned from {len(images):,} without labels"
+    print(f"{dataset.name}: {seen}")
     return output
 
 
 def _has_pool(path: Path | None) -> bool:
-    """Whether there are images without labels."""
-    if path and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return "x_pool.npy" in archive.namelist()
+    """Whether there are images without labels; of what cannot be read, `load` says so."""
+    with suppress(Exception), np.load(path, allow_pickle=False) as arrays:
+        return "x_pool" in arrays.files
     return path is not None and (path / "unlabelled").is_dir()
