@@ -155,7 +155,7 @@ def gallery(
     `said` maps a title to the classes that a model predicts: below the true one, in brackets.
     """
     n_columns, texts = min(n_columns, max(map(len, rows.values()))), []
-    figure = plt.figure(figsize=(0.95 * n_columns, (1.7 if said else 1.55) * len(rows)))
+    figure = plt.figure(figsize=(0.95 * n_columns, (1.56 if said else 1.42) * len(rows)))
     for (title, part), band in zip(
         rows.items(), np.atleast_1d(figure.subfigures(len(rows), 1)), strict=True
     ):
