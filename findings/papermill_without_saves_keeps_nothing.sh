@@ -11,16 +11,11 @@
 # Seen: papermill 2.7.0 with ipykernel 7.1.0, 28 November 2026. From: execute_notebook in
 #   papermill/execute.py, which passes output_path=None to the engine.
 set -euo pipefail
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-python3 -m venv "$tmp/venv"
-"$tmp/venv/bin/pip" install -q papermill==2.7.0 ipykernel==7.1.0 nbformat==5.10.4
-export HOME="$tmp/home" IPYTHONDIR="$tmp/ipython" JUPYTER_CONFIG_DIR="$tmp/config" JUPYTER_DATA_DIR="$tmp/data"
-export JUPYTER_RUNTIME_DIR="$tmp/runtime" JUPYTER_PREFER_ENV_PATH=1 PYDEVD_DISABLE_FILE_VALIDATION=1
-mkdir -p "$tmp/home"
-"$tmp/venv/bin/python" -m ipykernel install --sys-prefix --name python3 >"$tmp/kernel.log" 2>&1
-cd "$tmp"
-"$tmp/venv/bin/python" - <<'PY'
+cd "$(mktemp -d)"
+trap 'rm -rf "$PWD"' EXIT
+export HOME="$PWD" JUPYTER_PREFER_ENV_PATH=1
+python3 -m venv venv && venv/bin/pip install -q papermill==2.7.0 ipykernel==7.1.0 nbformat==5.10.4
+venv/bin/python - <<'PY'
 import subprocess
 import sys
 from pathlib import Path
@@ -36,11 +31,11 @@ kept = {}
 for saves in ("--request-save-on-cell-execute", "--no-request-save-on-cell-execute"):
     for what, last in LAST.items():
         book = new_notebook(cells=[new_code_cell(WORK), new_code_cell(last)], metadata=KERNEL)
-        nbformat.write(book, "study.ipynb")
+        nbformat.write(book, book_path := "study.ipynb")
         done = Path("done.ipynb")
         done.unlink(missing_ok=True)
-        ran = subprocess.run([papermill, "study.ipynb", str(done), "--no-progress-bar", saves, "--autosave-cell-every", "1"],
-                             capture_output=True, text=True)
+        given = [papermill, book_path, str(done), "--no-progress-bar", saves, "--autosave-cell-every", "1"]
+        ran = subprocess.run(given, capture_output=True)
         if not ran.returncode:
             sys.exit(f"changed: papermill takes {what} for a success")
         kept[saves, what] = done.exists() and "step 3" in done.read_text()
