@@ -2,7 +2,6 @@
 
 import io
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,11 +11,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from alkit import records
+from alkit import records, training
 from alkit.augmentation import augmented_batches, send
 from alkit.network import Model, Muon, rescale
 from alkit.recipe import Recipe
-from alkit.training import PRECISIONS, choose_device, choose_precision, new_network, progress_bar, threads_for
 
 SECONDS = 30  # between two times that the state is kept
 
@@ -56,16 +54,14 @@ def pretrain(
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) < 4:
         problem = f"images are {images.dtype} of shape {images.shape}"
         raise ValueError(f"{problem}; give at least four uint8 images of shape (N, H, W, C).")
-    place, generator = choose_device(device), torch.Generator().manual_seed(seed)
-    precision = choose_precision(place)
-    mixed = torch.autocast(place.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
+    place, generator = training.choose_device(device), torch.Generator().manual_seed(seed)
+    mixed = training.mixed_precision(place, precision := training.choose_precision(place))
     loss_scale = 1024 if precision == "fp16" else 1
-    n_batches = max(1, len(images) // max(2, recipe.batch_size))
-    n_steps = recipe.epochs * n_batches
-    work = recipe.batch_size * images[0, ..., 0].size * recipe.width**2
-    bar = progress_bar(n_steps, "pretrain")
-    with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
-        model = new_network(images, 2, recipe.width, seed).to(place, memory_format=torch.channels_last)
+    n_steps = recipe.epochs * (n_batches := max(1, len(images) // max(2, recipe.batch_size)))
+    work = recipe.batch_size * training.work_of_one(images, recipe.width)
+    bar = training.progress_bar(n_steps, "pretrain")
+    with training.threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
+        model = training.new_network(images, 2, recipe.width, seed).to(place, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         n_features = model.classifier.in_features
         with torch.random.fork_rng(devices=[]):
@@ -74,9 +70,8 @@ def pretrain(
         projection = nn.Sequential(wide, nn.BatchNorm1d(2 * n_features), nn.ReLU(), narrow).to(place)
         matrices = [*model.convolutions(), wide.weight, narrow.weight]
         apart = {*map(id, matrices), id(model.classifier.weight)}
-        learned = [w for w in chain(model.parameters(), projection.parameters()) if w.requires_grad]
-        others = [w for w in learned if id(w) not in apart]
-        optimizer = Muon(matrices, others)
+        both = chain(model.parameters(), projection.parameters())
+        optimizer = Muon(matrices, [w for w in both if w.requires_grad and id(w) not in apart])
         momenta = [momentum for _, momentum in optimizer.matrices + optimizer.others]
         tensors = [*model.state_dict().values(), *projection.state_dict().values(), *momenta]
         n_done, kept = _resume(state, tensors, generator, recipe.epochs), time.monotonic()

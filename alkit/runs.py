@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stdout
-from math import prod
 from threading import Thread
 
 import joblib
@@ -15,7 +14,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from alkit import records
 from alkit.study import EXPERIMENTS, Experiment, Study, is_strategy, train_and_test
-from alkit.training import choose_device, progress_bar
+from alkit.training import choose_device, progress_bar, work_of_one
 
 WORTH = 1e10  # weights times pixels times images: about a minute of one core, many times what processes take to start
 
@@ -93,7 +92,7 @@ def _work(study: Study, experiment: Experiment) -> float:
     images = {"original_label": study.n_labelled, "full_training_set": len(study.dataset.train)}
     n_train = images.get(experiment, (study.n_labelled + study.n_query * (study.n_rounds + 1) / 2) * study.n_rounds)
     recipe = study.recipe(experiment)
-    return n_train * recipe.epochs * prod(study.test.inputs.shape[1:3]) * recipe.width ** (study.test.inputs.ndim // 2)
+    return n_train * recipe.epochs * work_of_one(study.test.inputs, recipe.width)
 
 
 def _jobs(study: Study, work: float) -> int:

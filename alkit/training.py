@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import joblib
 import numpy as np
@@ -67,9 +67,9 @@ def fit(
         raise ValueError(f"{problem}; give at least two uint8 images of shape (N, H, W, C) and as many labels.")
     device = choose_device(device) if isinstance(device, str) else device
     precision, generator = precision or choose_precision(device), torch.Generator().manual_seed(seed)
-    mixed = torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
+    mixed = mixed_precision(device, precision)
     n_steps = recipe.epochs * (n_batches := -(-len(images) // recipe.batch_size))
-    work = min(recipe.batch_size, len(images)) * math.prod(images.shape[1:3]) * recipe.width ** (images.ndim // 2)
+    work = min(recipe.batch_size, len(images)) * work_of_one(images, recipe.width)
     bar = progress_bar(n_steps, progress)
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         model = new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed)
@@ -133,14 +133,12 @@ def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int
 
 def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:
     device, n_pixels, outputs = model.classifier.weight.device, math.prod(images.shape[1:3]), []
-    precision = model.precision or choose_precision(device)
-    mixed = torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
+    mixed = mixed_precision(device, model.precision or choose_precision(device))
     # What a processor's caches hold, 125 images of 32x32, goes a fifth faster than 500; a GPU wants many at a time.
     batch_size = max(1, 128_000 // n_pixels) if device.type == "cpu" else 500
     # Images as small as digits are predicted as they are trained, by one thread.
-    work = 50 * n_pixels * model.width ** (images.ndim // 2)
     bar = progress_bar(-(-len(images) // batch_size), "predict", 2)
-    with threads_for(work), torch.inference_mode(), bar:
+    with threads_for(50 * work_of_one(images, model.width)), torch.inference_mode(), bar:
         for start in range(0, max(1, len(images)), batch_size):
             batch = _channels_first(send(torch.tensor(images[start : start + batch_size]), device))
             with mixed:
@@ -177,6 +175,16 @@ def new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Mo
     some = images[:: max(-(-len(images) // 2000), -(-images.size // (2000 * 32 * 32 * 3)))]
     model.whiten(_channels_first(torch.tensor(some)))
     return model
+
+
+def mixed_precision(device: torch.device, precision: str) -> AbstractContextManager:
+    """Compute in bf16 or fp16 what loses nothing by it; with "fp32", all as it is."""
+    return torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
+
+
+def work_of_one(inputs: np.ndarray, width: int) -> int:
+    """About what an image (N, H, W, C), or a row of features (N, D), costs: weights of a layer, times pixels."""
+    return math.prod(inputs.shape[1:3]) * width ** (inputs.ndim // 2)
 
 
 @contextmanager

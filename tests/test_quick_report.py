@@ -17,7 +17,7 @@ from alkit.profiles import load_study, profile_path
 from alkit.study import EXPERIMENTS
 
 COLUMNS = "experiment seed n_train f1 accuracy seconds dataset fingerprint device precision profile versions".split()
-# Of five, 100 and 25, which take three times as long.
+# Of five, 100 and 25, which take several times as long.
 N_SEEDS, N_QUERY, EPOCHS = 2, 30, 8
 
 

@@ -39,18 +39,17 @@ def features(
     state = records.folder() / f".{records.key(config)}.npz"
     weights = records.once(config, lambda: weights_of(pretrain(images, recipe, seed, device, state)))
     model, n_labelled = network_of(weights, images, 2, width, device), int((train.labels >= 0).sum())
-    parts = {"train": train[:n_labelled], "test": dataset.test}
-    parts |= {"pool": train[n_labelled:]} if n_labelled < len(train) else {}
+    parts = {"train": train[:n_labelled], "pool": train[n_labelled:], "test": dataset.test}
     arrays = {"name": dataset.name, "class_names": dataset.class_names}
     arrays |= {"pool_files": dataset.pool_files} if dataset.pool_files else {}
     for name, part in parts.items():
-        if len(part):  # of the test set there may be nothing
+        if len(part):  # there may be no pool, and nothing to test on
             arrays |= {f"x_{name}": part.images, f"y_{name}": part.labels}
             arrays[f"features_{name}"] = predict_features(model, part.images).astype(np.float16)
     arrays.pop("y_pool", None)  # -1 for each
     records.replace_file(output, lambda path: np.savez(path, **arrays))
-    seen = f"{model.classifier.in_features} features of each image, learned from {len(images):,} without labels"
-    print(f"{dataset.name}: {seen}")
+    n_features = model.classifier.in_features
+    print(f"{dataset.name}: {n_features} features of each image, learned from {len(images):,} without labels")
     return output
 
 
