@@ -119,7 +119,7 @@ def weights_of(model: Model) -> dict[str, np.ndarray]:
 
 
 def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int, width: int, device: str) -> Model:
-    """The network with the weights that `weights_of` gave, for images (N, H, W, C) or features (N, D), on a device.
+    """The network of these `weights_of`, for images (N, H, W, C) or features (N, D), in the precision of its device.
 
     Raises ValueError where there are none, as in published runs.
     """
