@@ -54,13 +54,18 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """`known_as`, or 16 hexadecimal digits of a SHA-256 over shapes and bytes of all arrays."""
-        digest = hashlib.sha256()
-        for part in (self.train, self.test) if not self.known_as else ():
-            for array in part.arrays():
+        """16 hexadecimal digits of a SHA-256 over shapes and bytes of all arrays; `known_as` for images and labels."""
+        digest = hashlib.sha256(self.known_as.encode())
+        for part in (self.train, self.test):
+            for array in part.arrays()[2 * bool(self.known_as) :]:
                 digest.update(str(array.shape).encode())
                 digest.update(np.ascontiguousarray(array))
-        return self.known_as or digest.hexdigest()[:16]
+        return self.known_as if not self.trains else digest.hexdigest()[:16]
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is something to train on: features, or images that are no stand-ins."""
+        return not self.known_as or self.train.features is not None
 
 
 class Split(NamedTuple):

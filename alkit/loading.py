@@ -38,8 +38,8 @@ def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
     from which models learn then. A folder is read as `read_folder` says, to which `size` goes. With `unlabelled`,
     images without labels are needed too, `x_pool`, perhaps their `pool_files`, and `features_pool` where the others
     have features; they come last in `train`, with the label -1, and `test` is empty where there is none. A file that
-    the kit published with its runs holds labels alone: CIFAR-10 in `data_folder()`, if it has the same, or else grey
-    squares, give the images. "cifar10" downloads once (170 MB, checksum verified) into `data_folder()`; a
+    the kit published holds labels, perhaps with features: CIFAR-10 in `data_folder()`, if it has the same labels, or
+    else grey squares, give the images. "cifar10" downloads once (170 MB, checksum verified) into `data_folder()`; a
     `cifar-10-python.tar.gz` there is used instead, and the environment variable CIFAR10_URL names a mirror: the
     checksum makes either safe.
     Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
@@ -60,7 +60,7 @@ def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
     if size:
         raise ValueError(f"size is {size}, but {path} is a file, whose images stay as they are; leave size out.")
     arrays = _arrays(path)
-    if arrays.keys() == PUBLISHED:
+    if arrays.keys() - {"features_train", "features_test"} == PUBLISHED:
         return _without_images(path, arrays)
     return _dataset(path, arrays, unlabelled=unlabelled)
 
@@ -185,7 +185,7 @@ def _without_images(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
         raise ValueError(f"{path} has shape {str(shape)!r} and known_as {known_as!r}; publish the runs again.")
     cached = data_folder() / "cifar10.npz"
     original = _dataset(cached, _arrays(cached)) if cached.is_file() else None
-    given = {key: arrays[key] for key in ("name", "class_names", "y_train", "y_test")}
+    given = {key: arrays[key] for key in arrays.keys() - {"shape", "known_as"}}
     for part in ("train", "test"):
         labels, found = given[f"y_{part}"], getattr(original, part, None)
         same = found is not None and np.array_equal(found.labels, labels)

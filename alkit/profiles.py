@@ -43,7 +43,7 @@ def open_study(profile: str = "quick", **changes) -> Study:
     """`load_study` for a notebook: says what the study is, with which versions; raises all errors as ParameterError."""
     try:
         study = load_study(profile, **changes)
-        if not study.dataset.known_as:  # published runs need no device to be read
+        if study.dataset.trains:  # published runs need no device to be read
             choose_device(study.device)
     except (ValueError, TypeError, OSError) as error:
         raise ParameterError(f"{error}") from None

@@ -42,7 +42,7 @@ def run_all(
     works = {run: _work(study, run[0]) for wave in waves for run in wave}
     if not works:
         return
-    if study.dataset.known_as:
+    if not study.dataset.trains:
         study.run(*next(iter(works)))  # which says what is missing
     records.check()
     jobs = joblib.cpu_count() if jobs == -1 else jobs or _jobs(study, sum(works.values()))

@@ -128,7 +128,7 @@ class Study:
         """
 
         def checked() -> dict:
-            if self.dataset.known_as:
+            if not self.dataset.trains:
                 problem = f"{config['experiment']} with seed {config['seed']} is not among the published runs"
                 raise ValueError(f"{problem} of {self.dataset.name}; give a profile that trains, as cifar10.")
             return compute()

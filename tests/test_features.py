@@ -149,3 +149,38 @@ def test_notebooks_that_train_by_hand_do_it_with_features(path_of, path, tmp_pat
     for cell in parts(path_of)[1][1:]:
         names = vars(in_a_cell(cell.source, **names))
     assert "60 to test on; models learn from 16 features" in capsys.readouterr().out
+
+
+@pytest.fixture
+def published(path, tmp_path):
+    """The same as the kit publishes it: labels and features, these in eight bits, without the images."""
+    given = dict(np.load(path))
+    small = {name: given[name] for name in ("y_train", "y_test")}
+    small |= {name: np.clip(given[name] * 20, -127, 127).astype(np.int8) for name in FEATURES}
+    names = {
+        "shape": (8, 8, 1),
+        "name": "Digits",
+        "class_names": [*map(str, range(10))],
+        "known_as": "0123456789abcdef",
+    }
+    np.savez(place := tmp_path / "published.npz", **small, **names)
+    return place
+
+
+def test_published_features_are_learned_from_without_the_images(published, tmp_path):
+    study = load_study("quick", data=str(published), n_query=20, seeds=1, recipes=SHORT, device="cpu")
+    assert np.unique(study.pool.images).tolist() == [128] and study.dataset.trains
+    assert study.pool.features.dtype == np.float32
+    np.testing.assert_array_equal(study.test.features, np.load(published)["features_test"])
+    table = study.results(("original_label", "random", "entropy"))
+    assert table["f1"].between(0.1, 1).all()
+    given = dict(np.load(published))
+    given["features_train"][0, 0] ^= 1
+    np.savez(tmp_path / "other.npz", **given)
+    np.savez(tmp_path / "labels.npz", **{name: each for name, each in given.items() if name not in FEATURES})
+    prints = [load(str(each)).fingerprint for each in (published, tmp_path / "other.npz", tmp_path / "labels.npz")]
+    assert len({*prints}) == 3 and prints[2] == "0123456789abcdef"
+    del given["features_test"]
+    np.savez(tmp_path / "half.npz", **given)
+    with pytest.raises(ValueError, match="features_test of type float64 and shape"):
+        load(str(tmp_path / "half.npz"))

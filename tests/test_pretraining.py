@@ -47,6 +47,27 @@ def test_what_it_sees_tells_classes_apart_better_than_an_untrained_network_does(
     assert shares[0] > shares[1] + 0.1
 
 
+def test_a_view_of_a_large_image_is_a_part_of_it():
+    """Of images whose pixels say where they are: 4 times the column, and 4 times the row."""
+    place = np.broadcast_to(4 * np.arange(32, dtype=np.uint8), (400, 32, 32))
+    images = torch.tensor(np.stack([place, place.transpose(0, 2, 1), place], axis=3))
+    recipe = replace(views_of(Recipe(), (32, 32, 3)), colour=0.0)
+    view = pretraining._view(images, recipe, torch.Generator().manual_seed(0)).numpy()
+    assert view.shape == (400, 3, 24, 24)
+    grey = (view[:, 0] == view[:, 1]).all(axis=(1, 2))
+    assert 50 < grey.sum() < 110
+    columns, rows = view[~grey, 0, 0, 2:-2], view[~grey, 1, 2:-2, 0]  # without what lies beside the outermost pixels
+    steps, down = np.diff(columns), np.diff(rows)
+    assert (down > 0).all(), "never upside down"
+    assert (np.sign(steps) == np.sign(steps[:, :1])).all()
+    assert 0.4 < (steps[:, 0] < 0).mean() < 0.6, "half are mirrored"
+    areas = np.abs(steps).mean(axis=1) * down.mean(axis=1) * (24 / 32 / 4) ** 2
+    assert 0.18 < areas.min() < 0.25 < 0.95 < areas.max() < 1.02
+    assert 0.55 < areas.mean() < 0.65
+    assert np.unique(np.abs(steps).mean(axis=1).round(3) - down.mean(axis=1).round(3)).size > 100, "stretched"
+    np.testing.assert_array_equal(pretraining._view(images, recipe, torch.Generator().manual_seed(0)).numpy(), view)
+
+
 def weights(model):
     return {name: value.numpy() for name, value in model.state_dict().items()}
 
@@ -122,3 +143,23 @@ def test_a_study_learns_from_the_features_of_digits(tmp_path):
     np.testing.assert_array_equal(study.labelled.images, plain.labelled.images)
     assert study.dataset.name == plain.dataset.name and study.dataset.class_names == plain.dataset.class_names
     assert study.run("original_label", 0)["f1"] > 0.5  # of ten classes
+
+
+def test_compact_features_are_those_of_the_file_with_images_in_eight_bits(tmp_path, capsys):
+    np.savez(tmp_path / "own.npz", **arrays(n_classes=4))
+    for name, more in (("whole", []), ("compact", ["--compact"])):
+        assert ask_for_features("--data", tmp_path / "own.npz", "--output", tmp_path / f"{name}.npz", *more) == 0
+    whole, compact = (load(str(tmp_path / f"{name}.npz")) for name in ("whole", "compact"))
+    assert compact.known_as == load(str(tmp_path / "own.npz")).fingerprint and compact.trains
+    assert "x_train" not in np.load(tmp_path / "compact.npz").files
+    largest = np.abs(whole.train.features).max(axis=0)
+    for part in ("train", "test"):
+        exact, rounded = getattr(whole, part), getattr(compact, part)
+        np.testing.assert_array_equal(rounded.labels, exact.labels)
+        expected = np.clip(exact.features / largest, -1, 1)
+        np.testing.assert_allclose(rounded.features / 127, expected, atol=0.6 / 127)
+    given = {name: each for name, each in arrays(n_classes=4).items() if not name.endswith("_test")}
+    np.savez(tmp_path / "pool.npz", **given, x_pool=given["x_train"])
+    more = ["--output", tmp_path / "new.npz", "--compact"]
+    assert ask_for_features("--data", tmp_path / "pool.npz", *more) == 2
+    assert "has images without labels" in capsys.readouterr().err

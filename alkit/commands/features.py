@@ -16,12 +16,13 @@ from alkit.training import network_of, predict_features, weights_of
 
 def features(
     data: str, output: Path, epochs: int = 50, width: int = 64, profile: str = "cifar10", seed: int = 0,
-    device: str = "auto", size: int = 0,
+    device: str = "auto", size: int = 0, compact: bool = False,
 ) -> Path:  # fmt: skip
     """Train on the training images, with those of a pool, and write all arrays of a data set with features as .npz.
 
     Neither labels nor test images are looked at in training. What a stop left goes on; what was trained once is read.
-    epochs, width: those of the network; profile: whether images may be flipped; data, size: as for `load`.
+    epochs, width: those of the network; profile: whether images may be flipped; data, size: as for `load`. compact:
+    leave the images out, by whose fingerprint they are known, and write features in eight bits, as for git.
     Raises ValueError for parameters that cannot be used and an output that is there already.
     """
     if output.suffix != ".npz" or output.exists():
@@ -29,6 +30,8 @@ def features(
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
     flip = recipes_of(read_profile(profile)["recipes"])["original_label"].flip
     dataset = load(data, unlabelled=data not in BUILT_IN and _has_pool(find(data)), size=size)
+    if compact and not (len(dataset.test) and (dataset.train.labels >= 0).all()):
+        raise ValueError(f"compact is True, but {data} has images without labels, or none to test on; leave it out.")
     if dataset.known_as:
         raise ValueError(f"{data} holds labels without images; give the data set itself.")
     images, train = dataset.train.images, dataset.train
@@ -47,7 +50,14 @@ def features(
             arrays |= {f"x_{name}": part.images, f"y_{name}": part.labels}
             arrays[f"features_{name}"] = predict_features(model, part.images).astype(np.float16)
     arrays.pop("y_pool", None)  # -1 for each
-    records.replace_file(output, lambda path: np.savez(path, **arrays))
+    if compact:
+        arrays = {name: each for name, each in arrays.items() if not name.startswith("x_")}
+        unit = 127 / np.abs(arrays["features_train"]).max(axis=0).clip(1e-3).astype(np.float32)
+        for name in ("features_train", "features_test"):
+            arrays[name] = (arrays[name] * unit).round().clip(-127, 127).astype(np.int8)
+        arrays |= {"shape": images.shape[1:], "known_as": dataset.fingerprint}
+    save = np.savez_compressed if compact else np.savez
+    records.replace_file(output, lambda path: save(path, **arrays))
     n_features = model.classifier.in_features
     print(f"{dataset.name}: {n_features} features of each image, learned from {len(images):,} without labels")
     return output

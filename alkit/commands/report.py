@@ -49,7 +49,7 @@ def report(
         raise ValueError(f"output is {output}, where the notebooks would be overwritten; give another folder.")
     executed.mkdir(parents=True, exist_ok=True)
     on_cpu = choose_device(study.device).type == "cpu"
-    experiments = EXPERIMENTS if study.dataset.known_as else (*EXPERIMENTS, *BEYOND.values())
+    experiments = EXPERIMENTS if not study.dataset.trains else (*EXPERIMENTS, *BEYOND.values())
     run_all(study, experiments, jobs=-1 if jobs is None and on_cpu else jobs, cluster=cluster, say=print)
 
     def page(path: Path) -> tuple[str, str]:
