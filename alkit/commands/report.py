@@ -2,6 +2,7 @@
 
 from concurrent.futures import as_completed
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -49,8 +50,9 @@ def report(
         raise ValueError(f"output is {output}, where the notebooks would be overwritten; give another folder.")
     executed.mkdir(parents=True, exist_ok=True)
     on_cpu = choose_device(study.device).type == "cpu"
-    experiments = EXPERIMENTS if not study.dataset.trains else (*EXPERIMENTS, *BEYOND.values())
-    run_all(study, experiments, jobs=-1 if jobs is None and on_cpu else jobs, cluster=cluster, say=print)
+    further = replace(study, seeds=study.seeds[:5]), tuple(BEYOND.values())  # as notebook 10 looks at
+    for given in ((study, EXPERIMENTS), further)[: 1 + study.dataset.trains]:
+        run_all(*given, jobs=-1 if jobs is None and on_cpu else jobs, cluster=cluster, say=print)
 
     def page(path: Path) -> tuple[str, str]:
         notebook = execute(path, executed, {"profile": profile, "output": str(output), "data": data} | changes)
