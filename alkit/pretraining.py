@@ -83,7 +83,7 @@ def pretrain(
         for epoch in range(n_done, recipe.epochs):
             order = torch.randperm(len(images), generator=generator)
             for number, part in enumerate(order.tensor_split(n_batches)):
-                views = torch.cat([_view(pixels[part.to(place)], recipe, generator) for _ in range(2)])
+                views = torch.cat([view(pixels[part.to(place)], recipe, generator) for _ in range(2)])
                 with mixed:
                     loss = loss_of(*projection(model.features(views)).float().chunk(2))
                 (loss_scale * loss).backward()
@@ -102,7 +102,7 @@ def pretrain(
     return model.eval()
 
 
-def _view(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+def view(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
     """Images (B, H, W, C), changed at random, as (B, C, H, W) in the same order; of large ones a part each.
 
     As in SimCLR (Chen et al. 2020) a part has a fifth of the image at least, and a fifth of the parts are grey, or

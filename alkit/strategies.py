@@ -153,17 +153,20 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
     for cluster in range(clusters.max() + 1):
         own = clusters == cluster
         apart[own] = _nearest(seen[own], seen[~own])
-    radius, picks = np.sort(apart)[len(seen) // 20], []
+    limit, picks = np.sort(apart)[len(seen) // 20] ** 2 - 5e-10, []  # what is rounded to the radius is not nearer
+    lengths, ones = (seen**2).sum(axis=1), np.ones(len(seen))
+    here, there = np.c_[seen, lengths, ones], np.c_[-2 * seen, ones, lengths]  # products are squared distances
 
-    def around(some: np.ndarray) -> np.ndarray:  # how many of some lie around each image
-        return sum((block < radius).sum(axis=1) for block in _blocks(seen, some)) + np.zeros(len(seen), int)
+    def around(some: np.ndarray) -> np.ndarray:  # how many of some, positions, lie around each image
+        near = (here @ there[some[start : start + 500]].T < limit for start in range(0, len(some), 500))
+        return sum((np.count_nonzero(block, axis=1) for block in near), np.zeros(len(seen), int))
 
-    free = around(seen[:n_labelled]) == 0
-    gain = around(seen[free])[n_labelled:]
+    free = around(np.arange(n_labelled)) == 0
+    gain = around(np.flatnonzero(free))[n_labelled:]
     while len(picks) < n_query and gain.max() > 0:
         picks.append(pick := gain.argmax())
-        new = np.flatnonzero(free & (distances(seen, seen[[n_labelled + pick]])[:, 0] < radius))
-        gain, free[new] = gain - around(seen[new])[n_labelled:], False
+        new = np.flatnonzero(free & (here @ there[n_labelled + pick] < limit))
+        gain, free[new] = gain - around(new)[n_labelled:], False
         gain[pick] = 0
     rest = generator.permutation(np.setdiff1d(np.arange(len(pool)), picks))
     return np.concatenate([picks, rest])[:n_query].astype(int)
@@ -178,21 +181,26 @@ def _clusters(seen: np.ndarray, n_clusters: int, generator: np.random.Generator)
 
 def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Distances (N, M) between rows (N, D) and (M, D)."""
-    # As scikit-learn's euclidean_distances, whose checks take longer than a small cluster does.
-    squares = some @ (-2 * others.T)
-    squares += np.einsum("nd,nd->n", some, some)[:, None]
-    squares += np.einsum("nd,nd->n", others, others)
-    return np.sqrt(np.maximum(np.round(squares, 9, out=squares), 0, out=squares), out=squares)
-
-
-def _blocks(seen: np.ndarray, others: np.ndarray) -> Iterator[np.ndarray]:
-    """Distances between all of the one and 500 of the other at a time."""
-    return (distances(seen, others[start : start + 500]) for start in range(0, len(others), 500))
+    return _roots(_squares(some, others))
 
 
 def _nearest(seen: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The distance of each to the nearest of others; infinite where there are none."""
-    return reduce(np.minimum, (block.min(axis=1) for block in _blocks(seen, others)), np.full(len(seen), np.inf))
+    starts = range(0, len(others), 500)
+    least = (_squares(seen, others[start : start + 500]).min(axis=1) for start in starts)
+    return _roots(reduce(np.minimum, least, np.full(len(seen), np.inf)))
+
+
+def _squares(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    # As scikit-learn's euclidean_distances, whose checks take longer than a small cluster does.
+    squares = some @ (-2 * others.T)
+    squares += np.einsum("nd,nd->n", some, some)[:, None]
+    squares += np.einsum("nd,nd->n", others, others)
+    return squares
+
+
+def _roots(squares: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(np.round(squares, 9, out=squares), 0, out=squares), out=squares)
 
 
 def _directions(pool: Pool) -> np.ndarray:

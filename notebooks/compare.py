@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.optimize import brentq
+from scipy.optimize import brentq, isotonic_regression
 
 ENDS = ("original_label", "full_training_set")
 NO_NOISE = pd.Series(dtype=float)
@@ -93,6 +93,20 @@ def gap_closed(results: pd.DataFrame, test_noise: pd.Series = NO_NOISE) -> pd.Da
     if (start >= end).any():
         table.loc[:, "mean":"high"] = np.nan
     return table
+
+
+def labels_for(curve: pd.DataFrame, f1: float) -> float:
+    """How many random labels give this mean F1, by a curve that is made rising first; or NaN.
+
+    `curve` has a row a run, with the columns n_train and f1.
+    """
+    means = curve.groupby("n_train")["f1"].agg(["mean", "size"])
+    rising = isotonic_regression(means["mean"].to_numpy(), weights=means["size"].to_numpy()).x
+    if not rising[0] <= f1 <= rising[-1] or rising[0] == rising[-1]:
+        return np.nan
+    # Between the sizes by their logarithm; sizes with the same F1 count as one, in their middle.
+    labels = pd.Series(np.log(means.index)).groupby(rising).mean()
+    return np.exp(np.interp(f1, labels.index, labels))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

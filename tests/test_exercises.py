@@ -244,8 +244,21 @@ WRONG["chosen_blind"] = [
     (lambda validation, test: validation.argmax(), "a position"),
     (lambda validation, test: test.mean(), "too large"),
 ]
+WRONG["loss_of_nothing"] = [
+    (25, "one of the two"),
+    (0, "too little"),
+    (2, "counts 25 times"),
+    (60, "too large"),
+]
+WRONG["by_neighbour"] = [
+    (lambda features, labelled, labels: cdist(features, labelled).argmin(axis=1), "positions"),
+    (lambda features, labelled, labels: labels[cdist(features, labelled).argmax(axis=1)], "farthest"),
+    (lambda features, labelled, labels: labels[cdist(features, labelled).min().astype(int)], r"shape \(\)"),
+    (lambda features, labelled, labels: labels[cdist(labelled, features).argmin(axis=1) % 12], r"shape \(12,\)"),
+    (lambda features, labelled, labels: labels[(features @ labelled.T).argmax(axis=1)], "other labels"),
+]
 # What no sentence may hold.
-RIGHT = {"labels_asked": 20, "f1_of_cat": 0.6, "margin_by_hand": -0.45, "seeds_for_a_point": 34}
+RIGHT = {"loss_of_nothing": 50, "labels_asked": 20, "f1_of_cat": 0.6, "margin_by_hand": -0.45, "seeds_for_a_point": 34}
 IMPORTS = (ast.Import, ast.ImportFrom)
 GIVEN = {"class_missed": (CONFUSED,), "undecided": (TABLE,), "own_sampler": (POOL, 10)}
 

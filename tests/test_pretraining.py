@@ -52,7 +52,7 @@ def test_a_view_of_a_large_image_is_a_part_of_it():
     place = np.broadcast_to(4 * np.arange(32, dtype=np.uint8), (400, 32, 32))
     images = torch.tensor(np.stack([place, place.transpose(0, 2, 1), place], axis=3))
     recipe = replace(views_of(Recipe(), (32, 32, 3)), colour=0.0)
-    view = pretraining._view(images, recipe, torch.Generator().manual_seed(0)).numpy()
+    view = pretraining.view(images, recipe, torch.Generator().manual_seed(0)).numpy()
     assert view.shape == (400, 3, 24, 24)
     grey = (view[:, 0] == view[:, 1]).all(axis=(1, 2))
     assert 50 < grey.sum() < 110
@@ -65,7 +65,7 @@ def test_a_view_of_a_large_image_is_a_part_of_it():
     assert 0.18 < areas.min() < 0.25 < 0.95 < areas.max() < 1.02
     assert 0.55 < areas.mean() < 0.65
     assert np.unique(np.abs(steps).mean(axis=1).round(3) - down.mean(axis=1).round(3)).size > 100, "stretched"
-    np.testing.assert_array_equal(pretraining._view(images, recipe, torch.Generator().manual_seed(0)).numpy(), view)
+    np.testing.assert_array_equal(pretraining.view(images, recipe, torch.Generator().manual_seed(0)).numpy(), view)
 
 
 def weights(model):
@@ -151,6 +151,7 @@ def test_compact_features_are_those_of_the_file_with_images_in_eight_bits(tmp_pa
         assert ask_for_features("--data", tmp_path / "own.npz", "--output", tmp_path / f"{name}.npz", *more) == 0
     whole, compact = (load(str(tmp_path / f"{name}.npz")) for name in ("whole", "compact"))
     assert compact.known_as == load(str(tmp_path / "own.npz")).fingerprint and compact.trains
+    assert "8 features learned without labels (grey squares for pictures)" in compact.name
     assert "x_train" not in np.load(tmp_path / "compact.npz").files
     largest = np.abs(whole.train.features).max(axis=0)
     for part in ("train", "test"):

@@ -55,7 +55,8 @@ def features(
         unit = 127 / np.abs(arrays["features_train"]).max(axis=0).clip(1e-3).astype(np.float32)
         for name in ("features_train", "features_test"):
             arrays[name] = (arrays[name] * unit).round().clip(-127, 127).astype(np.int8)
-        arrays |= {"shape": images.shape[1:], "known_as": dataset.fingerprint}
+        named = f"{dataset.name}, {len(unit)} features learned without labels"
+        arrays |= {"name": named, "shape": images.shape[1:], "known_as": dataset.fingerprint}
     save = np.savez_compressed if compact else np.savez
     records.replace_file(output, lambda path: save(path, **arrays))
     n_features = model.classifier.in_features
