@@ -35,7 +35,7 @@ def test_the_published_runs_of_cifar10_are_shown_without_images_or_training(tmp_
     for each in text.values():
         assert "CIFAR-10, JPEG re-encoded (grey squares for pictures): 1000 labelled, 49000 in the pool" in each
         assert '"name": "stderr"' not in each, "a warning"
-    assert "5 seeds of power_margin, class_balanced_margin, k_center, badge" in text[PATHS[10].stem]
+    assert "5 seeds of power_margin, class_balanced_margin, k_center, badge, typiclust" in text[PATHS[10].stem]
     drawn = re.search(r"Maps of ([\d,]+) points, with picks on top: (\d+) of random", text[PATHS[9].stem]).groups()
     # What is drawn of the pool once came from the generator of the random picks, and was all picks.
     n_shown, n_picks = (int(number.replace(",", "")) for number in drawn)
