@@ -16,6 +16,7 @@ from compare import (
     gap_closed,
     half_width,
     holm,
+    labels_for,
     noise_of_test_set,
     paired_differences,
     seeds_needed,
@@ -23,7 +24,6 @@ from compare import (
 )
 from report_2021 import F1, as_markdown, claims, further_claims
 from scipy import stats
-from scipy.optimize import isotonic_regression
 from scipy.special import comb
 from sklearn.metrics import f1_score
 
@@ -39,7 +39,6 @@ def from_notebook(stem, name):
     trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
     (found,) = (node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
     names = {"np": np, "pd": pd, "combinations": combinations, "comb": comb, "compare": compare}
-    names["isotonic_regression"] = isotonic_regression
     exec(ast.unparse(found), names)
     return names[name]
 
@@ -368,7 +367,6 @@ def test_the_gap_that_is_closed_moves_with_the_test_images_too():
 
 
 def test_labels_for_interpolates_a_rising_curve():
-    labels_for = from_notebook("09_what_did_they_pick", "labels_for")
     curve = pd.DataFrame({"n_train": [1000, 1000, 10_000, 2000, 4000], "f1": [0.5, 0.7, 0.9, 0.71, 0.69]})
     assert labels_for(curve, 0.6) == pytest.approx(1000)
     # 0.71 and 0.69 fall, so both count as 0.70; from there to 0.9 half the way on a logarithmic scale.

@@ -223,4 +223,4 @@ def test_a_folder_of_pictures_is_found_from_where_notebooks_run(notebooks, tmp_p
     monkeypatch.setattr("alkit.commands.pages.render", lambda *_, **__: "title")
     monkeypatch.setattr("alkit.commands.pages.write_index", lambda *_: "index")
     assert main(["report", "--profile", str(TINY), "--data", "own", "--output", "out"]) == 0
-    assert given == [39, str(tmp_path / "own")]
+    assert given == [39, 39, str(tmp_path / "own")]  # the report's experiments, and those beyond
