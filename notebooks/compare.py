@@ -95,6 +95,20 @@ def gap_closed(results: pd.DataFrame, test_noise: pd.Series = NO_NOISE) -> pd.Da
     return table
 
 
+def gains_of_rounds(rounds, experiments: tuple) -> pd.DataFrame:
+    """What the rounds of a study add to the F1 of asking at once: a row an experiment, as
+    `paired_differences` gives it.
+    """
+    ways = {"rounds": rounds, "at once": replace(rounds, n_rounds=1)}
+    both = pd.concat(each.results(experiments).assign(way=way) for way, each in ways.items())
+    return pd.DataFrame(
+        {
+            name: paired_differences(rows.assign(experiment=rows["way"]), "at once").iloc[0]
+            for name, rows in both.groupby("experiment", sort=False)
+        }
+    ).T
+
+
 def labels_for(curve: pd.DataFrame, f1: float) -> float:
     """How many random labels give this mean F1, by a curve that is made rising first; or NaN.
 

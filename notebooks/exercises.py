@@ -413,9 +413,7 @@ def by_neighbour(answer: Callable) -> str:
     if given.shape != (40,):
         return f"the result has the shape {given.shape}; give a class for each of the 40 images."
     if np.array_equal(given, away.argmin(axis=1)):
-        return (
-            "these are positions of the nearest labelled ones; give the labels that stand there."
-        )
+        return "these are positions of the nearest ones; give the labels that stand there."
     if np.array_equal(given, labels[away.argmax(axis=1)]):
         return "these are labels of the farthest ones."
     return "" if np.array_equal(given, labels[away.argmin(axis=1)]) else "these are other labels."
