@@ -62,8 +62,9 @@ def result_of(function: object, *given) -> object:
 
 def number(answer: object, expected: float, known: dict | None = None, share=0.005) -> str:
     """What is off with a number by more than `share`; `known` explains wrong numbers."""
-    if not isinstance(answer, Real) or isinstance(answer, bool) or np.isnan(answer):
+    if not isinstance(answer, Real) or isinstance(answer, bool) or answer != answer:
         return f"give a number, not {type(answer).__name__ if answer == answer else 'NaN'}."
+    answer = float(answer)  # a fraction, too
     if np.isclose(answer, expected, rtol=share, atol=1e-9):
         return ""
     known = (known or {}) | {

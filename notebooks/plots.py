@@ -7,6 +7,7 @@ import warnings
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
 
 from alkit.data import Images
+from alkit.profiles import ParameterError
 from alkit.records import replace_file
 from alkit.strategies import BEYOND
 from alkit.study import EXPERIMENTS
@@ -66,6 +68,21 @@ def show(figure: Figure, alt: str | None = None) -> None:
         "text/plain": alt or figure.get_label(),
     }
     display(picture, raw=True, metadata={"image/png": {"alt": picture["text/plain"]}})
+
+
+def folder(output: str | None, profile: str) -> Path:
+    """Where charts and tables go, made if need be: `output`, or reports/<profile> in this folder.
+
+    Raises ParameterError where nothing can be written.
+    """
+    place = Path(output or Path("reports") / profile)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=place).close()
+    except OSError as error:
+        problem = f"{place.resolve()} cannot be written ({error.strerror or error})"
+        raise ParameterError(f"{problem}; give the parameter output a folder of yours.") from None
+    return place
 
 
 def save(figure: Figure, path: Path) -> None:

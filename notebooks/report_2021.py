@@ -1,5 +1,6 @@
 """The 2021 report: its figures, and what ours says of its claims."""
 
+import re
 from html import escape
 
 import numpy as np
@@ -20,6 +21,11 @@ SHORTER = {
     r"^cannot tell with \d+ seeds: (.+) would be needed$": r"cannot tell; \1 seeds would",
 }
 AHEAD = (0.0, np.inf)  # the bounds of a difference in favour of a strategy, whatever its size
+
+
+def is_cifar10(name: str) -> bool:
+    """Whether a data set of this name is the report's, or a copy of it."""
+    return bool(re.match(r"CIFAR-10(?![\w-])", name))
 
 
 def claims(results: pd.DataFrame, test_noise: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -70,7 +76,7 @@ def further_claims(results: pd.DataFrame, test_noise: pd.DataFrame) -> pd.DataFr
 def _rows(kinds: list[tuple], results: pd.DataFrame) -> pd.DataFrame:
     """A row a claim, of kinds: what it says, our table, the report's figures, what it means."""
     tried_on = results.get("dataset", NO_NOISE).unique()
-    elsewhere = "".join(f"on {name}: " for name in tried_on if name.split(",")[0] != "CIFAR-10")
+    elsewhere = "".join(f"on {name}: " for name in tried_on if not is_cifar10(name))
     rows = []
     for text, table, figures, bounds in kinds:
         for name, row in table.iterrows():

@@ -22,7 +22,7 @@ from compare import (
     seeds_needed,
     summary,
 )
-from report_2021 import F1, as_markdown, claims, further_claims
+from report_2021 import F1, as_markdown, claims, further_claims, is_cifar10
 from scipy import stats
 from scipy.special import comb
 from sklearn.metrics import f1_score
@@ -665,3 +665,9 @@ def test_at_hand_are_strategies_that_were_run_with_the_seeds_that_all_of_them_ha
     study, there = at_hand(Done((0, 1, 2, 3)), ("a", "b", "c"))
     assert (study.seeds, there) == ((0, 2), ["a", "b"])
     assert at_hand(Done((5, 6)), ("a",)) == (Done((5, 6)), [])
+
+
+def test_a_copy_of_cifar10_is_known_by_the_beginning_of_its_name():
+    copies = "CIFAR-10", "CIFAR-10, JPEG re-encoded", "CIFAR-10 (grey squares for pictures)"
+    assert all(map(is_cifar10, copies))
+    assert not any(map(is_cifar10, ("CIFAR-100", "CIFAR-10-LT", "scikit-learn digits", "")))

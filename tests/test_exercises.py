@@ -2,6 +2,7 @@
 
 import ast
 import re
+from fractions import Fraction
 from types import SimpleNamespace
 
 import exercises
@@ -112,6 +113,7 @@ WRONG = {
     "picks_of_first_half": [
         (lambda pool, k, random: random.permutation(len(pool))[:k], "of 101 images .* second half"),
         (lambda pool, k, random: random.permutation(50)[:k], "of 60 images .* second half"),
+        (lambda pool, k, random: random.permutation(len(pool) // 2 + 1)[:k], "of 60 images .* second half"),
         (lambda pool, k, random: random.permutation(len(pool) // 2)[:20], r"shape \(20,\); return 7 distinct"),
         (lambda pool, k, random: np.arange(k), "not random"),
         (lambda pool, k, random: random.permutation(k), "not random"),
@@ -244,10 +246,11 @@ WRONG["chosen_blind"] = [
     (lambda validation, test: validation.argmax(), "a position"),
     (lambda validation, test: test.mean(), "too large"),
 ]
-WRONG["loss_of_nothing"] = [
-    (25, "one of the two"),
-    (0, "too little"),
-    (2, "counts 25 times"),
+WRONG["loss_of_echo"] = [
+    (Fraction(1, 1), "one of the two"),
+    (1, "one of the two"),
+    (0, "have a covariance"),
+    (4, "is divided"),
     (60, "too large"),
 ]
 WRONG["by_neighbour"] = [
@@ -258,7 +261,7 @@ WRONG["by_neighbour"] = [
     (lambda features, labelled, labels: labels[(features @ labelled.T).argmax(axis=1)], "other labels"),
 ]
 # What no sentence may hold.
-RIGHT = {"loss_of_nothing": 50, "labels_asked": 20, "f1_of_cat": 0.6, "margin_by_hand": -0.45, "seeds_for_a_point": 34}
+RIGHT = {"loss_of_echo": 2, "labels_asked": 20, "f1_of_cat": 0.6, "margin_by_hand": -0.45, "seeds_for_a_point": 34}
 IMPORTS = (ast.Import, ast.ImportFrom)
 GIVEN = {"class_missed": (CONFUSED,), "undecided": (TABLE,), "own_sampler": (POOL, 10)}
 

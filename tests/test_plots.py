@@ -13,6 +13,7 @@ from compare import paired_differences, run_on, summary
 from matplotlib import font_manager
 
 from alkit.data import Images
+from alkit.profiles import ParameterError
 from alkit.samplers import SCORES
 
 
@@ -246,3 +247,12 @@ def test_alt_texts_say_what_the_figures_show():
     assert "Maps of 100 points, with picks on top: 100 of random, 0 of entropy" in label
     low, high = summary(results(3)).loc["entropy", ["low", "high"]]
     assert f"({low:.3f} to {high:.3f})" in plots.comparison(results(3)).get_label()
+
+
+def test_charts_go_to_a_folder_of_the_study_and_one_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert plots.folder(None, "quick").resolve() == tmp_path / "reports" / "quick"
+    assert plots.folder(str(tmp_path / "mine"), "quick").is_dir()
+    (tmp_path / "a file").touch()
+    with pytest.raises(ParameterError, match="give the parameter output a folder of yours"):
+        plots.folder(str(tmp_path / "a file" / "out"), "quick")
