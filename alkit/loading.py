@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import shutil
 import socket
 import tempfile
 import zipfile
@@ -105,7 +106,7 @@ def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
         # In a folder of its own, for another process may download at the same time.
         with tempfile.TemporaryDirectory(dir=folder) as own:
             if archive.is_file():
-                os.link(archive, Path(own, archive.name))
+                shutil.copy(archive, own)
             train, test = Source(own, train=True, download=True), Source(own, train=False)
             Path(own, archive.name).replace(archive)
     except Exception as error:  # whatever a network, a server or a disk can do
@@ -168,8 +169,7 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
     if arrays.keys() & {*features}:
         parts = _with_features(path, parts, arrays)
         train, test = parts["train"], parts.get("test", parts["train"][:0])
-    if "name" in arrays:
-        (name,) = _texts(path, arrays, "name", 1)
+    name = _texts(path, arrays, "name", 1)[0] if "name" in arrays else name
     if "class_names" in arrays:
         class_names = _texts(path, arrays, "class_names", n_classes)
     pool_files = _texts(path, arrays, "pool_files", len(parts["pool"])) if unlabelled and "pool_files" in arrays else ()

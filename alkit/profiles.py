@@ -5,6 +5,7 @@ from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from alkit import ROOT
@@ -71,7 +72,7 @@ def load_study(profile: str = "quick", **changes) -> Study:
         raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
     values |= {name: value for name, value in changes.items() if value is not None}
     seeds, source = values["seeds"], values.pop("data")
-    seeds = range(seeds) if type(seeds) is int else seeds
+    seeds = range(seeds) if type(seeds) is int else seeds.tolist() if isinstance(seeds, np.ndarray) else seeds
     if not isinstance(seeds, list | tuple | range) or not isinstance(source, str):
         raise TypeError(f"seeds is {seeds!r}, data is {source!r}; give a list or how many, and a text.")
     if not seeds or seeds[1000:]:

@@ -12,15 +12,19 @@ import textwrap
 import tokenize
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from secrets import token_hex
 
+import joblib
 import numpy as np
 
 from alkit import ROOT, __version__
 
 NUMBERS = ("augmentation", "network", "training")  # modules of which every line may change a number
+SCALARS = (int, float, str, bytes)
+DATA = (*SCALARS, tuple, list, dict, np.ndarray)
 LAYOUT = {tokenize.NEWLINE: "\n", tokenize.INDENT: "{", tokenize.DEDENT: "}", tokenize.ENDMARKER: ""}
 
 
@@ -103,7 +107,8 @@ def _advice() -> Iterator[None]:
 
 def replace_file(path: Path, write_to: Callable[[Path], object]) -> None:
     """Write a file under a temporary name of the same suffix, then give it its own: it is never half there."""
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    # Containers that share a folder may have processes of the same number.
+    partial = path.with_name(f".{os.getpid()}.{token_hex(4)}.{path.name}")
     try:
         write_to(partial)
         partial.replace(path)
@@ -120,33 +125,68 @@ def digest_of_numbers() -> str:
 def digest_of(*functions: Callable) -> str:
     """A digest of the code of functions, of what they name in their own module or in the kit, and of what they enclose.
 
-    Raises ValueError for what is no function made with def, and for one whose text cannot be read.
+    Data that pickle can take count by their content, classes of the same module by their methods. Raises ValueError for
+    what is no function made with def, for one whose text cannot be read, and for a random generator that is named.
     """
-    texts, waiting, seen = [], list(functions), []
     if other := [each for each in functions if not inspect.isfunction(each) or each.__name__ == "<lambda>"]:
         raise ValueError(f"{other[0]!r} has no text of its own; write a function with def.")
+    texts, waiting, seen, home = [], list(functions), [], functions[0].__module__
     while waiting:
         value = waiting.pop()
-        own = inspect.isfunction(value) and f"{value.__module__}.".startswith((f"{functions[0].__module__}.", "alkit."))
-        if own and value not in seen:
-            seen.append(value)
-            try:
-                texts.append(textwrap.dedent(inspect.getsource(value)))
-                nodes = list(ast.walk(ast.parse(texts[-1])))
-            except (OSError, SyntaxError) as error:
-                raise ValueError(f"{value!r} has no text that can be read; write a function with def.") from error
-            named = {node.id for node in nodes if isinstance(node, ast.Name)}
-            waiting += [value.__globals__[name] for name in sorted(named & value.__globals__.keys())]
-            dotted = [node for node in nodes if isinstance(node, ast.Attribute)]
-            places = [(value.__globals__.get(ast.unparse(node.value)), node.attr) for node in dotted]
-            waiting += [getattr(place, name, None) for place, name in places if inspect.ismodule(place)]
-            waiting += [cell.cell_contents for cell in value.__closure__ or ()]
-            waiting += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-        elif isinstance(value, int | float | str | tuple | list | dict):
+        if isinstance(value, type(cache(len))):  # the function that is cached
+            value = value.__wrapped__
+        if isinstance(value, SCALARS):
             texts.append(f"({value!r})")  # a text alone would be a docstring
-        elif isinstance(value, np.ndarray):
-            texts.append(f"({hashlib.sha256(value.tobytes()).hexdigest()!r})")
+        elif not any(value is each for each in seen):
+            seen.append(value)
+            text, named = _read(value, home)
+            texts += [text] * bool(text)
+            waiting += named
     return _digest(texts)
+
+
+def _read(value: object, home: str) -> tuple[str, list]:
+    """A text for what a function of the module `home` names, and what that names in turn."""
+    mine = "" if f"{home}.".startswith("alkit.") else home  # a class of the kit changes no pick
+    if inspect.isfunction(value) and f"{value.__module__}.".startswith((f"{home}.", "alkit.")):
+        try:
+            text = textwrap.dedent(inspect.getsource(value))
+            nodes = list(ast.walk(ast.parse(text)))
+        except (OSError, SyntaxError) as error:
+            raise ValueError(f"{value!r} has no text that can be read; write a function with def.") from error
+        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        names -= {*value.__code__.co_varnames, *value.__code__.co_cellvars}
+        named = [value.__globals__[name] for name in sorted(names & value.__globals__.keys())]
+        dotted = [node for node in nodes if isinstance(node, ast.Attribute)]
+        places = [(value.__globals__.get(ast.unparse(node.value)), node.attr) for node in dotted]
+        there = [getattr(place, name, None) for place, name in places if inspect.ismodule(place)]
+        named += [each for each in there if inspect.isfunction(each) or isinstance(each, DATA)]
+        named += [cell.cell_contents for cell in value.__closure__ or ()]
+        return text, [*named, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    if inspect.isclass(value) and value.__module__ == mine:
+        members = [getattr(each, "__func__", getattr(each, "fget", each)) for each in vars(value).values()]
+        methods = [each for each in members if inspect.isfunction(each)]  # but those that a dataclass was given
+        written = [each for each in methods if inspect.unwrap(each).__code__.co_filename != "<string>"]
+        data = [[name, each] for name, each in vars(value).items() if isinstance(each, DATA) and name[:2] != "__"]
+        return value.__name__, [*value.__bases__, *written, data]
+    if type(value).__module__ == mine and hasattr(value, "__dict__"):
+        return "", [type(value), vars(value)]
+    if inspect.ismethod(value):
+        return "", [value.__func__, value.__self__]
+    if isinstance(value, partial):
+        return "", [value.func, value.args, value.keywords]
+    if isinstance(value, tuple | list | dict):
+        items = [*value, *value.values()] if isinstance(value, dict) else list(value)
+        return (f"({items!r})", []) if all(isinstance(each, SCALARS) for each in items) else ("()", items)
+    if isinstance(value, np.random.Generator | np.random.RandomState):
+        raise ValueError(f"a strategy names {value!r}, other numbers each time; draw from the one it is given.")
+    elsewhere = inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value) or value is None
+    if elsewhere or isinstance(value, np.ufunc) or f"{type(value).__module__}.".startswith("alkit."):
+        return "", []
+    try:
+        return f"({joblib.hash(value)!r})", []
+    except Exception:  # what pickle cannot take, such as a format of torch, has no content to tell it by
+        return "", []
 
 
 def _digest(texts: list[str]) -> str:

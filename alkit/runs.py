@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from threading import Thread
 
 import joblib
+import psutil
 import torch
 from joblib import Parallel, delayed, parallel_config
 
@@ -62,7 +63,8 @@ def run_all(
                 study.once(study.config(*run), lambda done=done: done)
                 bar.update()
                 if bar.n == 1 < len(works):
-                    minutes = done["seconds"] * (sum(works.values()) / works[run] - 1) / jobs / 60
+                    at_once = joblib.effective_n_jobs(-1) if cluster else jobs
+                    minutes = done["seconds"] * (sum(works.values()) / works[run] - 1) / at_once / 60
                     bar.clear()
                     say(f"The first took {done['seconds']:.0f} s; about {max(minutes, 1):.0f} min to go.")
 
@@ -80,7 +82,7 @@ def _end_with(parent: int) -> None:
     """End this process soon after its parent was killed: a worker would wait, perhaps for ever, for more to do."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and psutil.pid_exists(parent):  # Windows gives its number for ever
             time.sleep(1)
         os._exit(1)
 

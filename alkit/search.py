@@ -18,6 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 from alkit import records
 from alkit.data import Images, check_folds
 from alkit.recipe import Recipe
+from alkit.samplers import sample
 from alkit.study import Study, is_strategy
 from alkit.training import fit, predict_proba, progress_bar
 
@@ -38,7 +39,8 @@ def search(
     to measure what choosing on the test set adds. n_folds: parts of the labelled images, each of which validates once;
     5 for original_label, 2 for others, whose added images only ever train. storage: a database URL that Optuna takes,
     which several processes may share; a file among the records unless given.
-    Raises ValueError for another selection, a storage that cannot be used, and more folds than images of any class.
+    Raises ValueError for another selection, a storage that cannot be used, and more folds than images of any class, and
+    OSError for a storage that fails later.
     """
     if selection not in ("validation", "test"):
         raise ValueError(f"selection is {selection!r}; give validation or test.")
@@ -85,7 +87,11 @@ def search(
         done.sort(key=lambda trial: trial.datetime_complete if storage else trial.number)
         return {"trials": [_row(trial) for trial in done[: study.n_trials]]}
 
-    return pd.DataFrame(study.once(what | {"n_trials": study.n_trials}, compute)["trials"])
+    try:
+        return pd.DataFrame(study.once(what | {"n_trials": study.n_trials}, compute)["trials"])
+    except optuna.exceptions.StorageInternalError as error:  # of a server that went away, or a full disk
+        problem = str(error.__cause__ or error).split("\n")[0]
+        raise OSError(f"Trials cannot be kept ({problem}); search again, it goes on after the last one.") from error
 
 
 def best(trials: pd.DataFrame, recipe: Recipe) -> Recipe:
@@ -144,8 +150,11 @@ def training_images(study: Study, experiment: str, seed: int) -> tuple[Images, I
     """The labelled images, and what the experiment adds to them."""
     if experiment == "full_training_set":
         return study.labelled, study.pool
-    picks = study.run(experiment, seed)["picks"] if is_strategy(experiment) else np.empty(0, np.int64)
-    return study.labelled, study.pool[picks]
+    if not is_strategy(experiment):
+        return study.labelled, study.pool[:0]
+    if study.n_rounds == 1:  # the run itself would train once more, and test
+        return study.labelled, study.pool[sample(experiment, study.view(seed), study.n_query, seed)]
+    return study.labelled, study.pool[study.run(experiment, seed)["picks"]]
 
 
 def _predict(train: Images, images: Images, recipe: Recipe, seed: int, device: str) -> np.ndarray:

@@ -117,7 +117,8 @@ def most_typical(seen: np.ndarray, clusters: np.ndarray, n_labelled: int, n_quer
     enough = sum(len(members[cluster]) for cluster in large) >= n_query
     queues = (_typical_first(seen, members[cluster]) for cluster in (large if enough else order))
     turns = (pick for turn in zip_longest(*queues) for pick in turn if pick is not None)
-    return np.fromiter(islice(turns, n_query), int) - n_labelled
+    with threadpool_limits(1 if sizes.max() <= AT_ONCE else None):  # of small work, threads would make long work
+        return np.fromiter(islice(turns, n_query), int) - n_labelled
 
 
 def _typical_first(seen: np.ndarray, members: np.ndarray) -> Iterator[int]:
@@ -175,7 +176,7 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
 def _clusters(seen: np.ndarray, n_clusters: int, generator: np.random.Generator) -> np.ndarray:
     """The number of each row's cluster, by k-means."""
     kmeans = KMeans(n_clusters, random_state=int(generator.integers(2**31)))
-    with threadpool_limits(1 if len(seen) <= AT_ONCE else None):  # of small work, threads would make long work
+    with threadpool_limits(1 if len(seen) <= AT_ONCE else None):
         return kmeans.fit_predict(seen)
 
 

@@ -75,8 +75,8 @@ class Study:
         """The same study, in which a strategy of your own trains with the recipe of random but for these changes."""
         return replace(self, recipes=self.recipes | {name_of(strategy): replace(self.recipes["random"], **changes)})
 
-    def run(self, experiment: Experiment, seed: int, base: dict | None = None) -> dict:
-        """Do one experiment with one seed, or read it if it was done; `base`: what this gives for original_label.
+    def run(self, experiment: Experiment, seed: int) -> dict:
+        """Do one experiment with one seed, or read it if it was done.
 
         The result has `f1` (macro), `accuracy` and `f1_per_class` on the test set, `picks_per_class`, `n_train`, what
         it ran on, and `test_probabilities` (N, n_classes), an average over views of each image; for original_label also
@@ -86,9 +86,7 @@ class Study:
         experiment, a text that cannot be read and picks that are none, FloatingPointError for a training that diverged,
         OSError where no record can be kept.
         """
-        if base is None and is_strategy(experiment) and not self.is_done(experiment, seed):
-            base = self.run("original_label", seed)
-        return self.once(self.config(experiment, seed), lambda: train_and_test(self, experiment, seed, base))
+        return self.once(self.config(experiment, seed), lambda: train_and_test(self, experiment, seed))
 
     def results(self, experiments: tuple[Experiment, ...] = EXPERIMENTS, *, every_round: bool = False) -> pd.DataFrame:
         """Run, or read, experiments with every seed: a row a run, or with `every_round` one after each; see COLUMNS.
@@ -97,6 +95,8 @@ class Study:
         """
         if isinstance(experiments, str) or callable(experiments):
             raise TypeError(f"experiments is {experiments!r}; give a tuple of them, such as ('random', 'entropy').")
+        if len(names := dict.fromkeys(map(name_of, experiments))) < len(experiments):
+            raise ValueError(f"{len(experiments)} experiments are called {', '.join(names)}; give each its own name.")
         if not all(self.is_done(experiment, seed) for experiment in experiments for seed in self.seeds):
             from alkit.runs import run_all  # which stands above
 
@@ -109,17 +109,15 @@ class Study:
         return pd.DataFrame([{name: row.get(name) for name in COLUMNS.split()} for row in rows])
 
     def view(self, seed: int, base: dict | None = None) -> Pool:
-        """What strategies see in their first round: the pool by the base model with this seed; `base` as for `run`."""
+        """What strategies see in their first round; `base`: what `run` gives for original_label with this seed."""
         base = base or self.run("original_label", seed)
         width, n_classes = self.recipe("original_label").width, len(self.dataset.class_names)
         model = partial(network_of, base, self.test.inputs, n_classes, width, self.device)
-        view = _view(self, seed, model, base["pool_probabilities"], self._base_says)
+        by_base = lambda of: self.run("original_label", of)["pool_probabilities"]  # noqa: E731
+        view = _view(self, seed, model, base["pool_probabilities"], by_base)
         if "pool_features" in base:  # published without the weights
             view.features = base["pool_features"].astype(np.float32)
         return view
-
-    def _base_says(self, seed: int) -> np.ndarray:
-        return self.run("original_label", seed)["pool_probabilities"]
 
     def once(self, config: dict, compute: Callable[[], dict]) -> dict:
         """`records.once`, which looks among the runs first that are shipped with the study.
@@ -162,11 +160,11 @@ class Study:
 
 
 def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict | None = None, device: str = "") -> dict:
-    """What `Study.run` gives, without reading or keeping anything; done on `device`, if given, or that of the study."""
+    """What `Study.run` gives, not read or kept; on `device`, if given, or that of the study; `base` as for `view`."""
+    view = study.view(seed, base) if is_strategy(experiment) else None
     start, dataset, place = time.perf_counter(), study.dataset, choose_device(device or study.device)
     picks, curve, extra, n_classes = np.empty(0, np.int64), [], {}, len(dataset.class_names)
-    if is_strategy(experiment):
-        view = study.view(seed, base)
+    if view:
         for number in range(1, study.n_rounds + 1):
             left = np.setdiff1d(np.arange(len(study.pool)), picks)
             chosen = sample(experiment, view, study.n_query // study.n_rounds, (seed, number) if number > 1 else seed)

@@ -13,10 +13,11 @@ from tqdm import tqdm
 
 from alkit.augmentation import augmented_batches, send
 from alkit.data import Images
-from alkit.network import Model, Muon, model_for, rescale
+from alkit.network import Model, Muon, Network, model_for, rescale
 from alkit.recipe import Recipe
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+KINDS = {4: np.uint8, 2: np.float32}  # of images (N, H, W, C), and of features (N, D)
 SMALL = 1e8  # below this many weights times pixels a step, threads wait for each other longer than they work
 
 
@@ -58,13 +59,15 @@ def fit(
     0. Same seed, model of processor or GPU, precision, number of threads and versions: the same network to the bit.
     `n_classes` is the largest label + 1 unless given; `precision` that of `choose_precision`, in which the network will
     predict too; `progress` the text before the bar.
-    Raises ValueError for images and labels that do not belong together.
+    Raises ValueError for images and labels that do not belong together, and for an unknown precision.
     """
     images, labels = part.inputs, part.labels
-    known = (images.dtype, images.ndim) in ((np.uint8, 4), (np.float32, 2))
-    if not known or len(images) != len(labels) or len(images) < 2:
-        problem = f"images are {images.dtype} of shape {images.shape} with {len(labels)} labels"
-        raise ValueError(f"{problem}; give at least two uint8 images of shape (N, H, W, C) and as many labels.")
+    if images.dtype != KINDS.get(images.ndim) or len(images) != len(labels) or len(images) < 2:
+        problem = f"images or features are {images.dtype} of shape {images.shape} with {len(labels)} labels"
+        raise ValueError(f"{problem}; give uint8 (N, H, W, C) or float32 (N, D), two or more, and as many labels.")
+    n_classes = n_classes or int(labels.max()) + 1
+    if labels.min() < 0 or labels.max() >= n_classes:
+        raise ValueError(f"labels are {labels.min()} to {labels.max()}; give 0 to {n_classes - 1}.")
     device = choose_device(device) if isinstance(device, str) else device
     precision, generator = precision or choose_precision(device), torch.Generator().manual_seed(seed)
     mixed = mixed_precision(device, precision)
@@ -72,7 +75,7 @@ def fit(
     work = min(recipe.batch_size, len(images)) * work_of_one(images, recipe.width)
     bar = progress_bar(n_steps, progress)
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
-        model = new_network(images, n_classes or int(labels.max()) + 1, recipe.width, seed)
+        model = new_network(images, n_classes, recipe.width, seed)
         model = model.to(device, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
@@ -99,7 +102,8 @@ def predict_proba(model: Model, images: np.ndarray, *, flip: bool = False, shift
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
     (at half the weight together) of images moved that many pixels up and left, and down and right.
     One batch of images is on the model's device at a time, so the array may be a memory map larger than memory.
-    Raises FloatingPointError if the model gives anything but finite numbers.
+    Raises ValueError for images that are not as those it was trained on, and FloatingPointError if the model gives
+    anything but finite numbers.
     """
     # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
     probabilities = _predict(model, images, lambda seen: model.classifier(seen).softmax(1), flip, shift)
@@ -109,7 +113,10 @@ def predict_proba(model: Model, images: np.ndarray, *, flip: bool = False, shift
 
 
 def predict_features(model: Model, images: np.ndarray) -> np.ndarray:
-    """Return what the last layer sees of images (N, H, W, C) uint8 as they are, (N, D) float32."""
+    """Return what the last layer sees of images (N, H, W, C) uint8, or of features (N, D), as they are, (N, D) float32.
+
+    Raises ValueError for images that are not as those the model was trained on.
+    """
     return _predict(model, images, lambda features: features)
 
 
@@ -132,6 +139,11 @@ def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int
 
 
 def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:
+    n_axes = 4 if isinstance(model, Network) else 2
+    if (images.ndim, images.dtype, images.shape[-1]) != (n_axes, KINDS[n_axes], len(model.mean)):
+        needed = "uint8 (N, H, W, C)" if n_axes == 4 else "float32 (N, D)"
+        problem = f"images or features are {images.dtype} of shape {images.shape}"
+        raise ValueError(f"{problem}; this model takes {needed}, the last axis of {len(model.mean)}.")
     device, n_pixels, outputs = model.classifier.weight.device, math.prod(images.shape[1:3]), []
     mixed = mixed_precision(device, model.precision or choose_precision(device))
     # What a processor's caches hold, 125 images of 32x32, goes a fifth faster than 500; a GPU wants many at a time.
@@ -178,7 +190,9 @@ def new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Mo
 
 
 def mixed_precision(device: torch.device, precision: str) -> AbstractContextManager:
-    """Compute in bf16 or fp16 what loses nothing by it; with "fp32", all as it is."""
+    """Compute in bf16 or fp16 what loses nothing by it; with "fp32", all as it is. Raises ValueError for another."""
+    if precision not in ("fp32", *PRECISIONS):
+        raise ValueError(f"precision is {precision!r}; give fp32, {' or '.join(PRECISIONS)}.")
     return torch.autocast(device.type, PRECISIONS[precision]) if precision in PRECISIONS else nullcontext()
 
 

@@ -25,7 +25,7 @@ from alkit.runs import run_all
 from alkit.samplers import SAMPLERS, Pool, highest, sample
 from alkit.search import best, search
 from alkit.study import EXPERIMENTS
-from alkit.training import choose_device, fit
+from alkit.training import choose_device, fit, predict_proba
 
 
 @cache
@@ -105,8 +105,17 @@ def of_search(options):
     search(given, **{"experiment": "original_label", "seed": 9} | options)
 
 
-def of_training(images, labels):
-    fit(Images(images, labels), Recipe(epochs=1, width=4), 0, "cpu")
+def of_training(images, labels, **options):
+    return fit(Images(images, labels), Recipe(epochs=1, width=4), 0, "cpu", **options)
+
+
+def of_prediction(given):
+    predict_proba(of_training(IMAGES[..., None], TIMES), given)
+
+
+def of_names(n):
+    """Two strategies of one name, made by a function."""
+    study().results(tuple(in_a_cell(f"def mine(*_): return {k}").mine for k in range(n)))
 
 
 def of_records(place):
@@ -551,7 +560,6 @@ group(
     ("seeds True", {"seeds": True}, "True, data is 'digits'"),
     ("seeds 1.5", {"seeds": 1.5}, "1.5, data is 'digits'"),
     ("seeds as a set", {"seeds": {3}}, "{3}, data is 'digits'"),
-    ("seeds as an array", {"seeds": np.arange(3)}, "array([0, 1, 2]), data is 'digits'"),
     ("data as a list", {"data": ["digits"]}, "[0, 1, 2, 3, 4], data is ['digits']"),
     ("data as a path", {"data": Path("mine.npz")}, "[0, 1, 2, 3, 4], data is ...Path('mine.npz')"),
 )  # fmt: skip
@@ -719,12 +727,32 @@ group(
 )  # fmt: skip
 group(
     "training", lambda given: of_training(*given),
-    "images are {} labels; give at least two uint8 images of shape (N, H, W, C) and as many labels.",
+    "images or features are {} labels; give uint8 (N, H, W, C) or float32 (N, D), two or more, and as many labels.",
     ("floats", (IMAGES[..., None] / 255, TIMES), "float64 of shape (12, 8, 8, 1) with 12"),
     ("no channels", (IMAGES, TIMES), "uint8 of shape (12, 8, 8) with 12"),
     ("too few labels", (IMAGES[..., None], TIMES[:11]), "uint8 of shape (12, 8, 8, 1) with 11"),
     ("one image", (IMAGES[:1, ..., None], TIMES[:1]), "uint8 of shape (1, 8, 8, 1) with 1"),
     ("no image", (IMAGES[:0, ..., None], TIMES[:0]), "uint8 of shape (0, 8, 8, 1) with 0"),
+    ("features as float64", (np.eye(12), TIMES), "float64 of shape (12, 12) with 12"),
+)  # fmt: skip
+group(
+    "training", lambda given: of_training(IMAGES[..., None], TIMES + given[0], **given[1]), "{}.",
+    ("a label of -1", (-1, {}), f"labels are -1 to {TIMES.max() - 1}; give 0 to {TIMES.max() - 1}"),
+    ("more labels than classes", (0, {"n_classes": 1}), f"labels are 0 to {TIMES.max()}; give 0 to 0"),
+    ("precision bf61", (0, {"precision": "bf61"}), "precision is 'bf61'; give fp32, bf16 or fp16"),
+)  # fmt: skip
+group(
+    "prediction", of_prediction,
+    "images or features are {}; this model takes uint8 (N, H, W, C), the last axis of 1.",
+    ("from 0 to 1", (IMAGES[..., None] / 255).astype(np.float32), "float32 of shape (12, 8, 8, 1)"),
+    ("float64", IMAGES[..., None] / 255, "float64 of shape (12, 8, 8, 1)"),
+    ("no channels", IMAGES, "uint8 of shape (12, 8, 8)"),
+    ("three channels", np.stack([IMAGES] * 3, axis=-1), "uint8 of shape (12, 8, 8, 3)"),
+    ("features", np.eye(12, dtype=np.float32), "float32 of shape (12, 12)"),
+)  # fmt: skip
+group(
+    "experiments", of_names, "{} give each its own name.",
+    ("two of one name", 2, "2 experiments are called mine;"),
 )  # fmt: skip
 ABSENT = () if torch.cuda.is_available() else ("cuda", "cuda:7")
 group(
@@ -822,6 +850,7 @@ group(
     ("a handout to itself", "handout --output notebooks", "handout: output is ..., where the ..."),
     ("a handout to a file", "handout --output table.csv", f"handout: [Errno ...] ...{WHERE}"),
     ("no folder to grade", "grade --folder gone --output g.csv", "grade: folder is gone; give the folder ..."),
+    ("grades as a text", "grade --folder . --output g.txt", "grade: output is g.txt; give a file FILE.csv."),
     ("nothing to grade", "grade --folder . --output g.csv", "grade: 0 notebooks are below ., limit is 300; give ..."),
     ("a handout to nowhere", "handout", "handout: error: the following arguments are required: --output"),
 )  # fmt: skip

@@ -34,7 +34,7 @@ def test_changes_replace_values_of_the_profile():
     assert study.recipes["full_training_set"].width == 8
 
 
-@pytest.mark.parametrize("seeds", [3, [0, 1, 2], (0, 1, 2), range(3)])
+@pytest.mark.parametrize("seeds", [3, [0, 1, 2], (0, 1, 2), range(3), np.arange(3)])
 def test_seeds_are_a_list_or_a_range_or_how_many(seeds):
     assert load_study("quick", seeds=seeds).seeds == (0, 1, 2)
 

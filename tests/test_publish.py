@@ -77,6 +77,23 @@ def replay(published, monkeypatch):
     return load_study(str(published.folder / "replay.yaml"))
 
 
+def test_runs_of_other_data_or_sizes_do_not_belong_whatever_they_hold(study):
+    config = study.config("random", 0)
+    assert publish._belongs(config, study)
+    for change in ({"data": "other", "n_query": 10**6}, {"n_labelled": 5, "n_query": len(study.pool) + 1}):
+        assert not publish._belongs(config | change, study)
+
+
+def test_what_was_published_stays_where_publishing_fails(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(publish, "_small", lambda *_: 1 / 0)
+    study.run("original_label", 0)
+    (tmp_path / "old.json").touch()
+    with pytest.raises(ZeroDivisionError):
+        publish.publish_report(study, tmp_path)
+    assert (tmp_path / "old.json").exists()
+
+
 def test_charts_tables_and_verdicts_go_to_their_places(published):
     assert sorted(path.name for path in (published.folder / "figures").iterdir()) == [
         "chart.svg",

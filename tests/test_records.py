@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import in_a_cell
 
 from alkit import ROOT
+from alkit.pretraining import pretrain
 from alkit.records import digest_of, exists, folder, key, once, read, replace_file, write
 
 CONFIG = {"experiment": "entropy", "seed": 0}
@@ -252,6 +254,58 @@ def test_comments_docstrings_layout_and_what_is_not_used_do_not_matter(old, new)
 def test_the_body_a_helper_and_a_constant_matter(old, new):
     assert old in STRATEGY
     assert digest(STRATEGY.replace(old, new)) != digest(STRATEGY)
+
+
+CONTENTS = {
+    "a set": "LEFT = {1, 2}\n",
+    "bytes": "LEFT = b'1, 2'\n",
+    "a series": "LEFT = pd.Series([1, 2])\n",
+    "a long array in a dict": "LEFT = {'a': np.r_[np.arange(5000), 2, np.arange(5000)]}\n",
+    "functions in a list": "LEFT = [lambda n: 2, len]\n",
+    "a cached helper": "@lru_cache\ndef left(n):\n    return 2\nLEFT = left\n",
+    "part of a function": "def left(n):\n    return n\nLEFT = partial(left, 2)\n",
+    "a method": "class Left:\n    def left(self):\n        return 2\nLEFT = Left\n",
+    "an attribute of a class": "class Left:\n    n = 2\nLEFT = Left\n",
+    "an instance": "class Left:\n    def __init__(self, n):\n        self.n = n\nLEFT = Left(2)\n",
+    "a bound method": "class Left:\n    def left(self):\n        return 2\nLEFT = Left().left\n",
+    "a dataclass": "@dataclass\nclass Left:\n    n: int = 2\nLEFT = Left()\n",
+}
+
+
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_data_count_by_their_content(kind):
+    head = "import pandas as pd\nfrom dataclasses import dataclass\nfrom functools import lru_cache, partial\n"
+    text = f"{head}{CONTENTS[kind]}\ndef mine(pool, n_query, generator):\n    return LEFT\n"
+    assert digest(text) == digest(text)
+    assert digest(text) != digest(text.replace("2", "3"))
+
+
+def test_what_holds_functions_of_the_kit_has_the_same_digest_in_every_process(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from alkit.samplers import SAMPLERS, SCORES\n\n"
+        "def mine(pool, n_query, generator):\n"
+        "    return SAMPLERS['entropy'](pool, n_query, generator) + SCORES['entropy'](pool)\n"
+    )
+    command = [sys.executable, "-c", "import own; from alkit.records import digest_of; print(digest_of(own.mine))"]
+    digests = {subprocess.check_output(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ROOT}) for _ in range(2)}
+    assert len(digests) == 1
+
+
+def test_what_the_kit_trains_without_labels_has_the_same_digest_again():
+    """It names a generator of torch, which is another after each draw."""
+    before = digest_of(pretrain)
+    torch.rand(1)
+    assert digest_of(pretrain) == before
+
+
+def test_a_parameter_hides_what_has_its_name_in_the_module():
+    text = "generator = np.random.default_rng(0)\n\ndef mine(pool, n_query, generator):\n    return generator\n"
+    assert digest(text) == digest(text.replace("default_rng(0)", "default_rng(1)"))
+
+
+def test_a_strategy_that_draws_from_elsewhere_is_refused():
+    with pytest.raises(ValueError, match="draw from the one it is given"):
+        digest("other = np.random.default_rng(0)\n\ndef mine(pool, n_query, generator):\n    return other\n")
 
 
 MADE = """

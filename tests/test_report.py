@@ -1,6 +1,7 @@
 """The report as a person runs it, its errors, and what a kill leaves."""
 
 import asyncio
+import importlib.util
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from alkit import ROOT
-from alkit.commands import execute, main, pages
+from alkit.commands import execute, kernels, main, pages
 from alkit.commands import report as report_module
 from alkit.commands.kernels import Kernels, _ForkedKernel, _Process
 
@@ -131,6 +132,14 @@ def test_what_a_user_set_for_other_programs_reaches_no_notebook(forked, notebook
         assert "backend: module://matplotlib_inline.backend_inline" in page or "backend: inline" in page
         assert "data:image/png" in page
     assert not (tmp_path / "out" / "01_second-Copy1.html").exists()
+
+
+def test_a_report_starts_where_no_process_can_be_forked(monkeypatch):
+    monkeypatch.delattr("multiprocessing.context.ForkServerProcess", raising=False)  # as on Windows
+    spec = importlib.util.spec_from_file_location("kernels_there", kernels.__file__)
+    there = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(there)
+    assert there.Kernels.kernel_spec.fget(None).argv
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kernels are not forked")

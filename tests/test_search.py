@@ -54,6 +54,21 @@ def test_folds_of_the_labelled_validate_and_picks_only_train(brief):
     assert validate(labelled, added, recipe, 3, 1, "cpu") != pytest.approx(expected)
 
 
+def test_picks_to_train_on_cost_no_training_but_of_the_base_model(brief, records):
+    picked = training_images(brief, "entropy", 0)[1].images
+    assert len(list(records.glob("*.json"))) == 1
+    np.testing.assert_array_equal(picked, brief.pool.images[brief.run("entropy", 0)["picks"]])
+
+
+def test_a_database_that_fails_in_the_middle_is_told_of_in_a_sentence(brief, monkeypatch):
+    def fail(*_, **__):
+        raise optuna.exceptions.StorageInternalError("no database") from sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("optuna.Study.optimize", fail)
+    with pytest.raises(OSError, match=r"Trials cannot be kept \(disk I/O error\); search again"):
+        search(brief, "original_label")
+
+
 def test_what_an_experiment_adds_to_the_labelled_images(brief):
     picks = {"original_label": [], "entropy": brief.run("entropy", 0)["picks"], "full_training_set": range(1237)}
     for experiment, expected in picks.items():

@@ -33,13 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     try:
         done = run(**options)
-    except (RuntimeError, ArithmeticError, ValueError, TypeError, OSError, ImportError) as error:
+    except (RuntimeError, ArithmeticError, MemoryError, ValueError, TypeError, OSError, ImportError) as error:
         of_files = isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC)
         remedy = of_files and "give another --output, ALKIT_RECORDS or ALKIT_DATA"
         print(f"alkit {name}: {error}", *([remedy] if remedy else []), sep="; ", file=sys.stderr)
-        return 1 if isinstance(error, RuntimeError | ArithmeticError) else 2
+        return 1 if isinstance(error, RuntimeError | ArithmeticError | MemoryError) else 2
     except KeyboardInterrupt:
-        print(f"alkit {name}: stopped; the same command goes on after the last finished run.", file=sys.stderr)
+        goes_on = "begins anew" if name == "grade" else "goes on after the last finished run"
+        print(f"alkit {name}: stopped; the same command {goes_on}.", file=sys.stderr)
         return 130
     print(f"{name.capitalize()}: {done or 'the kit cannot run yet.'}")
     return 0 if done else 1

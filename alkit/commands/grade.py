@@ -22,8 +22,11 @@ def grade(folder: Path, output: Path, limit: int = 300) -> Path:
     A student is the first folder on the way to a file, otherwise what its name has beside the notebook's. Which
     notebook it is, its exercises tell, and not its name. limit: seconds that a cell may take. Of a check that is run
     several times the last counts; a cell with a solution is not run. The students' code runs with your rights.
-    Raises NotADirectoryError for a folder that is none, ValueError for one without notebooks and a limit below 1.
+    Raises NotADirectoryError for a folder that is none, ValueError for one without notebooks, a limit below 1 and an
+    output that is no .csv file.
     """
+    if output.suffix != ".csv" or output.is_dir():
+        raise ValueError(f"output is {output}; give a file FILE.csv.")
     if not folder.is_dir():
         raise NotADirectoryError(f"folder is {folder}; give the folder with what was handed in.")
     paths = [path for path in sorted(folder.rglob("*.ipynb")) if ".ipynb_checkpoints" not in path.parts]

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import parent_process
-from multiprocessing.context import ForkServerProcess
-from multiprocessing.forkserver import ensure_running, set_forkserver_preload
+from multiprocessing import context, forkserver, parent_process
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import ClassVar
@@ -45,9 +43,9 @@ class Kernels(AsyncKernelManager):
         cls.variables |= {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "LOKY_MAX_CPU_COUNT": str(cores)}
         cls.variables.setdefault("TQDM_MININTERVAL", "10")  # a line now and then, for a log cannot show bars
         if cls.forked:
-            set_forkserver_preload(PRELOADED)
+            forkserver.set_forkserver_preload(PRELOADED)
             with patch.dict(os.environ, cls.variables, clear=True), patch("sys.warnoptions", []):
-                ensure_running()
+                forkserver.ensure_running()
 
     @classmethod
     def kill(cls) -> None:
@@ -89,11 +87,11 @@ class _ForkedKernel(LocalProvisioner):
         return self.connection_info
 
 
-class _Process(ForkServerProcess):
+class _Process(getattr(context, "ForkServerProcess", context.SpawnProcess)):  # Windows, where none is forked, has none
     """A forked kernel, with what jupyter_client asks of a process."""
 
     stdin = stdout = stderr = None
-    wait = ForkServerProcess.join
+    wait = context.SpawnProcess.join
     poll = property(lambda self: lambda: self.exitcode)
     send_signal = property(lambda self: lambda number: os.kill(self.pid, number))
 

@@ -15,6 +15,7 @@ from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 
 from alkit import ROOT
+from alkit.profiles import profile_path
 
 NOTEBOOKS, ORIGINALS = ROOT / "notebooks", "[0-9][0-9]_*[a-z].ipynb"  # no 04_least_certainty-Copy1.ipynb of JupyterLab
 FILES = "*.[cps][snv][gv]"  # tables and charts
@@ -114,7 +115,7 @@ def slides(profile: str = "quick", output: Path | None = None, *, show_code: boo
 
     Exercises and their solutions are left out. Raises FileNotFoundError if there is no such report yet.
     """
-    report = ROOT / "reports" / Path(profile).stem
+    report = ROOT / "reports" / profile_path(profile).stem
     if not (executed := sorted((report / "notebooks").glob(ORIGINALS))):
         raise FileNotFoundError(f"{report} has no report; run `alkit report --profile {profile}`.")
     output = output or report / "slides"

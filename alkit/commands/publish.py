@@ -26,11 +26,14 @@ def publish_report(study: Study, report: Path) -> None:
     These are the runs and searches of the study, with any n_query, n_rounds and order, and its labels, but not its
     images; the profile `replay` is written anew, with which notebooks read them.
     """
-    shutil.rmtree(PUBLISHED, ignore_errors=True)
+    published = {}  # all that can fail comes before what was published goes
     for path in sorted(records.folder().glob("*.json")):
         done = records.read(path.stem, path.parent)
         if done and _belongs(done.get("config", {}), study):
-            records.write(path.stem, _small(done, study), PUBLISHED)
+            published[path.stem] = _small(done, study)
+    shutil.rmtree(PUBLISHED, ignore_errors=True)
+    for name, done in published.items():
+        records.write(name, done, PUBLISHED)
     labels = {f"y_{name}": getattr(study.dataset, name).labels.astype(np.uint16) for name in ("train", "test")}
     names = {"name": study.dataset.name, "class_names": study.dataset.class_names, "shape": study.test.images.shape[1:]}
     np.savez_compressed(PUBLISHED / "labels.npz", **labels, **names, known_as=study.dataset.fingerprint)
@@ -60,6 +63,8 @@ def _belongs(config: dict, study: Study) -> bool:
     name = config.get("experiment")
     if name not in {*EXPERIMENTS, *BEYOND} or config["seed"] not in study.seeds:
         return False
+    if (config["data"], config.get("n_labelled", study.n_labelled)) != (study.dataset.fingerprint, study.n_labelled):
+        return False  # whose other sizes may be too large for this study
     sizes = {name: config[name] for name in ("n_query", "n_rounds", "order") if name in config}
     own = replace(study, **sizes).config(BEYOND.get(name, name), config["seed"])
     return {name: value for name, value in config.items() if name not in OF_SEARCHES} == own
