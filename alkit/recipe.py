@@ -13,6 +13,7 @@ class Recipe:
     shift: largest random translation in pixels. flip: mirror half of the images. cutout: side of the hidden square in
     pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1.
 
+    Records are known by what differs from the defaults: change a profile, never a default.
     Raises TypeError or ValueError for a value of the wrong type or out of range.
     """
 

@@ -138,7 +138,7 @@ class Study:
         return records.exists(self.config(experiment, seed), self.shipped)
 
     def config(self, experiment: Experiment, seed: int) -> dict:
-        """Everything that can change the numbers of a run, and nothing that cannot: what its record is known by."""
+        """What a record is known by: all that can change its numbers but edits of this module, `data` and `recipe`."""
         name = name_of(experiment)
         if not is_seed(seed):
             raise ValueError(f"seed is {seed!r}; give a whole number from 0 to 2**32 - 1.")

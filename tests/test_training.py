@@ -67,6 +67,11 @@ def epoch(images, recipe, n_batches=3, seed=0):
     return batches, pairs
 
 
+def test_the_defaults_are_those_that_records_were_named_by():
+    old = Recipe(30, 125, 0.1, 0.1, 64, 4, True, 0, 0.0)
+    assert Recipe() == old, "another default would give old numbers a new meaning"
+
+
 def test_a_recipe_is_known_by_what_differs_from_the_defaults():
     assert Recipe().changes() == {}
     # A whole number where a float is meant is the same recipe.
