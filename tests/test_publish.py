@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from rename import rename
 from sklearn.metrics import f1_score
 
-from alkit import ROOT, records
+from alkit import ROOT, records, strategies
 from alkit.commands import main, publish
 from alkit.profiles import load_study
 from alkit.search import search
@@ -220,11 +220,14 @@ def test_the_published_runs_are_those_of_the_published_tables():
     assert study.recipes == load_study("cifar10", data="digits", n_labelled=60, n_query=100).recipes
 
 
-def test_the_published_curves_are_those_of_the_published_runs():
+@pytest.mark.parametrize(
+    ("name", "asked"), [("learning_curves", ("entropy",)), ("rounds", (strategies.k_center, strategies.badge))]
+)
+def test_the_published_curves_are_those_of_the_published_runs(name, asked):
     study = load_study("replay")
     rounds = replace(study, n_rounds=5, seeds=study.seeds[:3])
-    table = rounds.results(("random", "least_certainty_margin", "entropy"), every_round=True)
+    table = rounds.results(("random", "least_certainty_margin", *asked), every_round=True)
     columns = ["experiment", "seed", "n_train", "f1"]
-    curves = pd.read_csv(ROOT / "figures" / "learning_curves.csv")
+    curves = pd.read_csv(ROOT / "figures" / f"{name}.csv")
     curves = curves[curves["n_train"] > study.n_labelled].reset_index(drop=True)
     pd.testing.assert_frame_equal(curves[columns], table[columns])
