@@ -309,6 +309,7 @@ def strategies():
     labels = np.r_[np.full(49_000, np.nan), np.zeros(1000)]
     model = Given(pool.probabilities)
     unit = normalize(seen[np.r_[49_000:50_000, :49_000]])
+    as_float64 = unit.astype(float)  # as typiclust has them, for its clustering
     clusters = KMeans(500, max_iter=5, random_state=0).fit_predict(unit)
     core_set, badge = CoreSet(random_state=0), Badge(random_state=0)
     peers = {
@@ -320,7 +321,7 @@ def strategies():
         "typiclust, clusters given": ("faiss", 5000, lambda n: typical_by_faiss(unit, clusters, 1000, n)),
     }  # fmt: skip
     ours = {name: lambda name=name: sample(BEYOND[name], pool, 5000, 0) for name in ("k_center", "badge")}
-    ours["typiclust, clusters given"] = lambda: most_typical(unit.astype(float), clusters, 1000, 5000)
+    ours["typiclust, clusters given"] = lambda: most_typical(as_float64, clusters, 1000, 5000)
     rows = []
     for name, (peer, n, query) in peers.items():
         start = time.perf_counter()
