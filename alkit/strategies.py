@@ -7,7 +7,7 @@ at 0. Of an N by N matrix there are never more than 500 columns, or 4,096 of bot
 
 from collections.abc import Callable, Iterator
 from functools import reduce
-from itertools import islice, zip_longest
+from itertools import count, islice, zip_longest
 
 import numpy as np
 import pandas as pd
@@ -111,33 +111,38 @@ def most_typical(seen: np.ndarray, clusters: np.ndarray, n_labelled: int, n_quer
     Clusters of five images or fewer take part only where the others have less than n_query.
     """
     sizes, known = np.bincount(clusters), np.bincount(clusters[:n_labelled], minlength=clusters.max() + 1)
-    members = [n_labelled + np.flatnonzero(clusters[n_labelled:] == cluster) for cluster in range(len(sizes))]
+    by_cluster = n_labelled + np.argsort(clusters[n_labelled:], kind="stable")
+    members = np.split(by_cluster, np.cumsum(sizes - known)[:-1])
     order = [cluster for cluster in np.lexsort((-sizes, known)) if len(members[cluster])]
     large = [cluster for cluster in order if sizes[cluster] > 5]
     enough = sum(len(members[cluster]) for cluster in large) >= n_query
-    queues = (_typical_first(seen, members[cluster]) for cluster in (large if enough else order))
-    turns = (pick for turn in zip_longest(*queues) for pick in turn if pick is not None)
+    taking = [members[cluster] for cluster in (large if enough else order)]
+    lengths = np.array([len(each) for each in taking])
+    n_turns = next(n for n in count(1) if np.minimum(lengths, n).sum() >= n_query)
     with threadpool_limits(1 if sizes.max() <= AT_ONCE else None):  # of small work, threads would make long work
-        return np.fromiter(islice(turns, n_query), int) - n_labelled
+        queues = [list(islice(_typical_first(seen, each), n_turns)) for each in taking]
+    picks = (pick for turn in zip_longest(*queues) for pick in turn if pick is not None)
+    return np.fromiter(islice(picks, n_query), int) - n_labelled
 
 
 def _typical_first(seen: np.ndarray, members: np.ndarray) -> Iterator[int]:
     """Yield members of a cluster, of those left the one of the least mean distance to its 20 nearest, or to half."""
-    seen, left = seen[members], np.ones(len(members), bool)
-    held = distances(seen, seen) if len(seen) <= AT_ONCE else None
-    mean, reach, stale = np.full(len(seen), np.inf), np.zeros(len(seen)), left
-    for n_left in range(len(seen), 1, -1):
+    left, n = np.ones(len(members), bool), len(members)
+    held = distances(*[seen[members]] * 2) if n <= AT_ONCE else None  # features need not be held as well
+    mean, reach, stale = np.full(n, np.inf), np.zeros(n), slice(None)
+    for n_left in range(n, 1, -1):
         k = min(20, n_left // 2)
         if held is None:
-            mean[left] = NearestNeighbors(n_neighbors=k).fit(seen[left]).kneighbors()[0].mean(axis=1).round(9)
-        else:  # with itself, at 0
+            neighbours = NearestNeighbors(n_neighbors=k).fit(seen[members[left]])
+            mean[left] = neighbours.kneighbors()[0].mean(axis=1).round(9)
+        else:  # with itself, at 0; means in billionths
             near = np.partition(held[stale], k, axis=1)[:, : k + 1]
-            mean[stale], reach[stale] = (near.sum(axis=1) / k).round(9), near[:, k]
+            mean[stale], reach[stale] = (near.sum(axis=1) * (1e9 / k)).round(), near[:, k]
         yield members[best := mean.argmin()]
         mean[best], left[best] = np.inf, False
         if held is not None:
             # Others than those near it have the same neighbours as before, but for a smaller k.
-            stale = left & ((held[:, best] <= reach) | (n_left <= 40))
+            stale = np.flatnonzero(left & ((held[:, best] <= reach) | (n_left <= 40)))
             held[:, best] = np.inf
     yield from members[left]
 
@@ -194,9 +199,11 @@ def _nearest(seen: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _squares(some: np.ndarray, others: np.ndarray) -> np.ndarray:
     # As scikit-learn's euclidean_distances, whose checks take longer than a small cluster does.
-    squares = some @ (-2 * others.T)
-    squares += np.einsum("nd,nd->n", some, some)[:, None]
-    squares += np.einsum("nd,nd->n", others, others)
+    squares = some @ others.T  # of rows with themselves at half the cost
+    squares *= -2
+    lengths = np.einsum("nd,nd->n", others, others)
+    squares += (lengths if some is others else np.einsum("nd,nd->n", some, some))[:, None]
+    squares += lengths
     return squares
 
 
