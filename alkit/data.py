@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +43,8 @@ class Images:
 class Dataset:
     """A training and a test part; known_as: the fingerprint of images that these are stand-ins for, empty otherwise.
 
-    pool_files: names of the training images without labels, if they have any.
+    pool_files: names of the training images without labels, if they have any. weights: those of a network, by name,
+    that trainings go on from; none where they begin anew.
     """
 
     name: str
@@ -51,16 +53,16 @@ class Dataset:
     test: Images = field(repr=False)
     known_as: str = field(default="", repr=False)
     pool_files: tuple[str, ...] = field(default=(), repr=False)
+    weights: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of a SHA-256 over shapes and bytes of all arrays; `known_as` for images and labels."""
-        digest = hashlib.sha256(self.known_as.encode())
-        for part in (self.train, self.test):
-            for array in part.arrays()[2 * bool(self.known_as) :]:
-                digest.update(str(array.shape).encode())
-                digest.update(np.ascontiguousarray(array))
-        return self.known_as if not self.trains else digest.hexdigest()[:16]
+        digest, parts = hashlib.sha256(self.known_as.encode()), (self.train.arrays(), self.test.arrays())
+        for array in chain(*(part[2 * bool(self.known_as) :] for part in parts), self.weights.values()):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array))
+        return self.known_as if not self.trains and not self.weights else digest.hexdigest()[:16]
 
     @property
     def trains(self) -> bool:

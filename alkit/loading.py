@@ -60,7 +60,7 @@ def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
         return _dataset(path, read_folder(path, size), unlabelled=unlabelled)
     if size:
         raise ValueError(f"size is {size}, but {path} is a file, whose images stay as they are; leave size out.")
-    arrays = _arrays(path)
+    arrays = arrays_of(path)
     if arrays.keys() - {"features_train", "features_test"} == PUBLISHED:
         return _without_images(path, arrays)
     return _dataset(path, arrays, unlabelled=unlabelled)
@@ -89,7 +89,7 @@ def _load_cifar10(folder: Path) -> Dataset:
     if not path.exists():
         arrays = _download_cifar10(folder) | {"name": "CIFAR-10", "class_names": CIFAR10_CLASSES}
         replace_file(path, lambda partial: np.savez(partial, **arrays))
-    return _dataset(path, _arrays(path))
+    return _dataset(path, arrays_of(path))
 
 
 def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
@@ -117,8 +117,8 @@ def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
     return {"x_train": train.data, "y_train": train.targets, "x_test": test.data, "y_test": test.targets}
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a file, whose headers are looked at before anything is unpacked."""
+def arrays_of(path: Path, weights: bool = False) -> dict[str, np.ndarray]:
+    """All arrays of a file but `weights_of` a network, or these alone; headers come before anything is unpacked."""
     name, total = "", 0
     try:
         with zipfile.ZipFile(path) as archive:
@@ -134,7 +134,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 if total > LARGEST:
                     raise ValueError(f"with it, arrays would take {total >> 30:,} GiB, {LARGEST >> 30} at most")
         with np.load(path, allow_pickle=False) as file:
-            return {(name := key): file[key] for key in file.files}
+            return {(name := key): file[key] for key in file.files if key.startswith("weights.") == weights}
     except Exception as error:  # a damaged archive fails in many ways
         array, problem = (" ".join(text.split()) for text in (name.removesuffix(".npy"), str(error)))
         raise ValueError(f"{path}{f' ({array})' if array else ''} cannot be read: {problem}.") from error
@@ -184,7 +184,7 @@ def _without_images(path: Path, arrays: dict[str, np.ndarray]) -> Dataset:
     if not known_as or [type(side) for side in shape] != [int] * 3 or not 0 < min(shape) <= max(shape) < 100:
         raise ValueError(f"{path} has shape {str(shape)!r} and known_as {known_as!r}; publish the runs again.")
     cached = data_folder() / "cifar10.npz"
-    original = _dataset(cached, _arrays(cached)) if cached.is_file() else None
+    original = _dataset(cached, arrays_of(cached)) if cached.is_file() else None
     given = {key: arrays[key] for key in arrays.keys() - {"shape", "known_as"}}
     for part in ("train", "test"):
         labels, found = given[f"y_{part}"], getattr(original, part, None)

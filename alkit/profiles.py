@@ -1,7 +1,7 @@
 """Profiles: papermill parameter files, each of which describes a study."""
 
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from alkit import ROOT
-from alkit.loading import load
+from alkit.loading import arrays_of, find, load
 from alkit.recipe import Recipe
 from alkit.records import versions
 from alkit.study import EXPERIMENTS, Study
@@ -50,6 +50,7 @@ def open_study(profile: str = "quick", **changes) -> Study:
         raise ParameterError(f"{error}") from None
     sizes = f"{len(study.labelled)} labelled, {len(study.pool)} in the pool, {len(study.test)} to test on"
     learned = "" if study.test.features is None else f"; models learn from {study.test.features.shape[1]} features"
+    learned += "; training goes on from given weights" if study.dataset.weights else ""
     print(f"{versions()}\n{study.dataset.name}: {sizes}{learned}")
     return study
 
@@ -59,25 +60,31 @@ def load_study(profile: str = "quick", **changes) -> Study:
 
     `profile` is the name of a file in notebooks/profiles or the path of one. `recipes` maps "default" or an experiment
     to the hyper-parameters that differ; the default's hold for all experiments, also where the profile has others.
+    `weights` is a file of `alkit features`: trainings go on from its network.
     `seeds` may be a list, a range or how many: 3 is 0, 1, 2.
     Raises FileNotFoundError, TypeError or ValueError for a profile, a name or a value that is not accepted, in a
     notebook also for a parameter that papermill injected and no notebook knows, and what `load` and `Study` raise.
     """
     values = read_profile(profile)
     recipes = values["recipes"], changes.pop("recipes", None) or {}
-    names = {field.name for field in fields(Study) if field.name not in ("dataset", "n_rounds", "order")} | {"data"}
+    names = {field.name for field in fields(Study) if field.name not in ("dataset", "n_rounds", "order")}
+    names |= {"data", "weights"}
     unknown = (set(changes) | set(values)) - names | _unknown_parameters(values)
     if unknown or (missing := {"data", "n_labelled", "n_query", "seeds"} - set(values)):
         problem = f"unknown parameters {sorted(map(str, unknown))}" if unknown else f"no {', '.join(sorted(missing))}"
         raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
     values |= {name: value for name, value in changes.items() if value is not None}
-    seeds, source = values["seeds"], values.pop("data")
+    seeds, source, weights = values["seeds"], values.pop("data"), str(values.pop("weights", ""))
     seeds = range(seeds) if type(seeds) is int else seeds.tolist() if isinstance(seeds, np.ndarray) else seeds
     if not isinstance(seeds, list | tuple | range) or not isinstance(source, str):
         raise TypeError(f"seeds is {seeds!r}, data is {source!r}; give a list or how many, and a text.")
     if not seeds or seeds[1000:]:
         raise ValueError(f"seeds is {values['seeds']!r}; give 1 to 1,000 of them.")
-    return Study(dataset=load(source), **values | {"seeds": tuple(seeds), "recipes": recipes_of(*recipes)})
+    dataset = load(source)
+    if weights and not (arrays := arrays_of(find(weights) or Path(weights), weights=True)):
+        raise ValueError(f"weights is {weights!r}, which holds none; give a file that `alkit features` wrote.")
+    dataset = replace(dataset, weights=arrays) if weights else dataset
+    return Study(dataset=dataset, **values | {"seeds": tuple(seeds), "recipes": recipes_of(*recipes)})
 
 
 def read_profile(profile: str) -> dict:

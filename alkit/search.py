@@ -57,10 +57,11 @@ def search(
         tried = replace(recipe, **trial.params, epochs=max(1, round(study.fidelity * recipe.epochs)))
         parts, judged = training_images(study, experiment, seed), trial if selection == "validation" else None
         try:
-            f1 = validate(*parts, tried, n_folds, seed, study.device, judged)
+            f1 = validate(*parts, tried, n_folds, seed, study.device, study.dataset.weights, judged)
             trial.set_user_attr("validation_f1", f1)
             if selection == "test":
-                predicted = _predict(parts[0] + parts[1], study.test, tried, seed, study.device)
+                given = tried, seed, study.device, study.dataset.weights
+                predicted = _predict(parts[0] + parts[1], study.test, *given)
                 f1 = float(f1_score(study.test.labels, predicted, average="macro"))
                 trial.set_user_attr("test_f1", f1)
         except FloatingPointError:
@@ -124,7 +125,7 @@ def space(recipe: Recipe, shape: tuple[int, ...]) -> dict[str, BaseDistribution]
 
 def validate(
     labelled: Images, added: Images, recipe: Recipe, n_folds: int, seed: int, device: str = "auto",
-    trial: optuna.Trial | None = None,
+    weights: dict | None = None, trial: optuna.Trial | None = None,
 ) -> float:  # fmt: skip
     """Macro F1 on the labelled images, each predicted by a network that was trained without its fold, but on all added.
 
@@ -136,7 +137,7 @@ def validate(
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
         folds = list(folds.split(labelled.labels, labelled.labels))
     for number, (others, held_out) in enumerate(folds, 1):
-        predicted[held_out] = _predict(labelled[others] + added, labelled[held_out], recipe, seed, device)
+        predicted[held_out] = _predict(labelled[others] + added, labelled[held_out], recipe, seed, device, weights)
         done = np.concatenate([done, held_out])
         f1 = f1_score(labelled.labels[done], predicted[done], average="macro")
         if trial:
@@ -157,10 +158,10 @@ def training_images(study: Study, experiment: str, seed: int) -> tuple[Images, I
     return study.labelled, study.pool[study.run(experiment, seed)["picks"]]
 
 
-def _predict(train: Images, images: Images, recipe: Recipe, seed: int, device: str) -> np.ndarray:
+def _predict(train: Images, images: Images, recipe: Recipe, seed: int, device: str, weights: dict | None) -> np.ndarray:
     n_classes = int(max(train.labels.max(), images.labels.max())) + 1
     with redirect_stdout(io.StringIO()):  # the search has a progress bar; one within the other would spoil both
-        model = fit(train, recipe, seed, device, n_classes=n_classes)
+        model = fit(train, recipe, seed, device, n_classes=n_classes, weights=weights)
         return predict_proba(model, images.inputs, **recipe.views()).argmax(1)
 
 

@@ -145,8 +145,7 @@ class Study:
         config = {"code": records.digest_of_numbers(), "data": self.dataset.fingerprint, "experiment": name}
         config |= {"seed": seed, "recipe": self.recipe(experiment).changes()}
         defaults = {"device": "auto", "order": 0}
-        if name != "full_training_set":
-            config["n_labelled"] = self.n_labelled
+        config |= {"n_labelled": self.n_labelled} if name != "full_training_set" else {}
         if is_strategy(experiment):
             formula = (SCORES[name], highest) if name in SCORES else (SAMPLERS.get(name, experiment),)
             config |= {"n_query": self.n_query, "strategy": records.digest_of(*formula)}
@@ -175,8 +174,7 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
             if number < study.n_rounds:
 
                 def by_another(seed: int, train: Images = train) -> np.ndarray:
-                    another = fit(train, study.recipe(experiment), seed, place, n_classes=n_classes)
-                    return predict_proba(another, study.pool.inputs)
+                    return predict_proba(_trained(study, experiment, seed, train, place), study.pool.inputs)
 
                 given = predict_proba(model, study.pool.inputs)
                 view = _view(study, seed, lambda model=model: model, given, by_another, picks)
@@ -197,13 +195,17 @@ def train_and_test(study: Study, experiment: Experiment, seed: int, base: dict |
 
 def _fit_and_score(study: Study, experiment: Experiment, seed: int, train: Images, device: torch.device) -> tuple:
     """Train with the recipe of an experiment, and test once: the model, and its scores with the test probabilities."""
-    recipe, labels, text = study.recipe(experiment), study.test.labels, f"{name_of(experiment)}, seed {seed}"
-    model = fit(train, recipe, seed, device, n_classes=len(study.dataset.class_names), progress=text)
-    probabilities = predict_proba(model, study.test.inputs, **recipe.views())
+    labels, model = study.test.labels, _trained(study, experiment, seed, train, device)
+    probabilities = predict_proba(model, study.test.inputs, **study.recipe(experiment).views())
     predicted = probabilities.argmax(axis=1)
     f1, accuracy = f1_score(labels, predicted, average="macro"), accuracy_score(labels, predicted)
     scores = {"n_train": len(train), "f1": float(f1), "accuracy": float(accuracy), "test_probabilities": probabilities}
     return model, scores | {"f1_per_class": f1_score(labels, predicted, average=None).tolist()}
+
+
+def _trained(study: Study, experiment: Experiment, seed: int, train: Images, device: torch.device) -> torch.nn.Module:
+    options = {"n_classes": len(study.dataset.class_names), "weights": study.dataset.weights}
+    return fit(train, study.recipe(experiment), seed, device, progress=f"{name_of(experiment)}, seed {seed}", **options)
 
 
 def _view(study: Study, seed: int, model: Callable, given: np.ndarray, by_another: Callable, picks=()) -> Pool:

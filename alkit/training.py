@@ -50,7 +50,7 @@ def choose_precision(device: torch.device) -> str:
 
 def fit(
     part: Images, recipe: Recipe, seed: int = 0, device: str | torch.device = "auto", *,
-    n_classes: int | None = None, precision: str | None = None, progress: str = "fit",
+    n_classes: int | None = None, precision: str | None = None, weights: dict | None = None, progress: str = "fit",
 ) -> Model:  # fmt: skip
     """Train a new network on images (N, H, W, C) uint8, or their features, with labels (N,) int in 0..n_classes-1.
 
@@ -58,8 +58,9 @@ def fit(
     Convolutions learn by Muon, all else by Nesterov's momentum; the rate rises for a fifth of the steps, then falls to
     0. Same seed, model of processor or GPU, precision, number of threads and versions: the same network to the bit.
     `n_classes` is the largest label + 1 unless given; `precision` that of `choose_precision`, in which the network will
-    predict too; `progress` the text before the bar.
-    Raises ValueError for images and labels that do not belong together, and for an unknown precision.
+    predict too; `weights` are `weights_of` a network to go on from, all but its last layer; `progress` the text before
+    the bar. Raises ValueError for images and labels that do not belong together, an unknown precision, and weights of
+    another network.
     """
     images, labels = part.inputs, part.labels
     if images.dtype != KINDS.get(images.ndim) or len(images) != len(labels) or len(images) < 2:
@@ -76,6 +77,8 @@ def fit(
     bar = progress_bar(n_steps, progress)
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         model = new_network(images, n_classes, recipe.width, seed)
+        if weights:
+            _go_on_from(model, weights)
         model = model.to(device, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
@@ -136,6 +139,15 @@ def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int
     model = model_for(images.shape[1:], n_classes, width)
     model.load_state_dict(weights)
     return model.to(choose_device(device), memory_format=torch.channels_last).eval()
+
+
+def _go_on_from(model: Model, weights: dict[str, np.ndarray]) -> None:
+    own = model.state_dict()
+    given = {name[8:]: torch.tensor(value) for name, value in weights.items()}
+    given["classifier.weight"] = own["classifier.weight"]
+    if {name: each.shape for name, each in given.items()} != {name: each.shape for name, each in own.items()}:
+        raise ValueError("weights are of another network; give those of one for such images, of the recipe's width.")
+    model.load_state_dict(given)
 
 
 def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:

@@ -397,7 +397,7 @@ group(
     ("a zero byte", "mine\0.npz", "'mine\\x00.npz' (no such file)"),
 )  # fmt: skip
 
-NAMES = "a study has data, device, fidelity, n_labelled, n_query, n_trials, profile, recipes, seeds, shipped."
+NAMES = "a study has data, device, fidelity, n_labelled, n_query, n_trials, profile, recipes, seeds, shipped, weights."
 KNOWN = "original_label, random, least_certainty, least_certainty_margin, entropy, full_training_set"
 FIELDS = "epochs, batch_size, learning_rate, label_smoothing, width, shift, flip, cutout, colour"
 NO_SUCH_RECIPE = f"recipes name {{}}; give default, {KNOWN}, each with some of {FIELDS}."

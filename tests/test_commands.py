@@ -306,7 +306,7 @@ def test_tune_keeps_the_given_recipe_unless_another_is_better_for_all_epochs(stu
     """Whatever is not the given recipe wins for a share of the epochs; for all epochs the one named wins."""
     given, judged = study.recipe("original_label"), []
 
-    def validated(labelled, added, recipe, n_folds, seed, device, trial=None):
+    def validated(labelled, added, recipe, n_folds, seed, device, weights=None, trial=None):
         judged.append((recipe, seed, trial))
         own = replace(recipe, epochs=given.epochs) == given
         return float(own if recipe.epochs == given.epochs and better == "given" else not own)
@@ -330,7 +330,7 @@ def test_a_strategy_tries_what_was_chosen_for_those_before_it(study, tmp_path, m
         monkeypatch.setattr(module, "validate", lambda labelled, added, recipe, *more: float(recipe.batch_size == 7))
     path = tmp_path / "given.yaml"
     given = study.recipes | {"random": replace(study.recipe("random"), batch_size=7, epochs=2)}
-    write_profile(path, replace(study, profile="given", recipes=given), "digits", "")
+    write_profile(path, replace(study, profile="given", recipes=given), {"data": "digits"}, "")
     names = ("entropy", "full_training_set")
     tune_module.tune(tmp_path / "found.yaml", str(path), experiments=names, n_trials=2, fidelity=0.5)
     recipes = load_study(str(tmp_path / "found.yaml")).recipes

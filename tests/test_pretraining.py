@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import yaml
 from conftest import arrays
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -12,9 +13,10 @@ from alkit import pretraining
 from alkit.commands import main
 from alkit.loading import load
 from alkit.pretraining import loss_of, pretrain, views_of
-from alkit.profiles import load_study
+from alkit.profiles import load_study, read_profile
 from alkit.recipe import Recipe
-from alkit.training import predict_features
+from alkit.search import search, validate
+from alkit.training import fit, predict_features, predict_proba
 
 TINY = views_of(Recipe(epochs=3, batch_size=20, width=8, flip=False), (8, 8, 1))
 
@@ -164,3 +166,75 @@ def test_compact_features_are_those_of_the_file_with_images_in_eight_bits(tmp_pa
     more = ["--output", tmp_path / "new.npz", "--compact"]
     assert ask_for_features("--data", tmp_path / "pool.npz", *more) == 2
     assert "has images without labels" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """Digits with features, and the network that made them; the same in few digits; that of another width."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALKIT_RECORDS", str(folder / "records"))
+        given = ["--data", "digits", "--profile", "quick", "--width", "16"]
+        for name, more in (("whole", ["--epochs", "8"]), ("compact", ["--epochs", "8", "--compact"]), ("wide", [])):
+            more = more or ["--epochs", "1", "--width", "24"]
+            assert main(["features", *given, *more, "--output", str(folder / f"{name}.npz")]) == 0
+    return folder
+
+
+RECIPES = {"default": {"epochs": 4, "width": 16}}
+
+
+def test_a_study_goes_on_from_the_weights_that_features_leaves(pretrained, records):
+    study = load_study("quick", seeds=1, n_query=50, device="cpu", recipes=RECIPES)
+    whole, compact = (
+        load_study("quick", seeds=1, n_query=50, device="cpu", recipes=RECIPES, weights=str(pretrained / f"{name}.npz"))
+        for name in ("whole", "compact")
+    )
+    assert whole.dataset.trains and whole.labelled.features is None, "from images, not from the file's features"
+    with np.load(pretrained / "whole.npz") as arrays:
+        start = {name: arrays[name] for name in arrays.files if name.startswith("weights.")}
+    given = study.labelled, study.recipe("original_label"), 0, "cpu"
+    expected = predict_proba(fit(*given, n_classes=10, weights=start), study.pool.images)
+    np.testing.assert_array_equal(whole.run("original_label", 0)["pool_probabilities"], expected)
+    runs = {name: each.results(("random",)) for name, each in (("new", study), ("whole", whole), ("compact", compact))}
+    assert len({frame["f1"][0] for frame in runs.values()}) == 3, "a run was taken for one from other weights"
+    assert runs["whole"]["f1"][0] > runs["new"]["f1"][0] + 0.1 and runs["compact"]["f1"][0] > runs["new"]["f1"][0] + 0.1
+
+
+def test_the_first_step_from_weights_is_where_they_stopped(pretrained, digits):
+    with np.load(pretrained / "whole.npz") as arrays:
+        start = {name: arrays[name] for name in arrays.files if name.startswith("weights.")}
+    resting = Recipe(epochs=1, learning_rate=1e-9, width=16, flip=False)
+    model = fit(digits.train[:200], resting, 0, "cpu", weights=start, precision="fp32")
+    for name, value in model.state_dict().items():
+        if "normalise" not in name and name != "classifier.weight":  # which counts on
+            np.testing.assert_allclose(value.numpy(), start[f"weights.{name}"], atol=1e-6, err_msg=name)
+
+
+def test_a_search_and_what_it_confirms_go_on_from_the_weights_too(pretrained, records, tmp_path):
+    options = {"seeds": 1, "device": "cpu", "recipes": RECIPES, "weights": str(pretrained / "whole.npz")}
+    study = load_study("quick", n_trials=1, fidelity=1.0, **options)
+    trials = search(study, "original_label", n_folds=2)
+    given = study.labelled, study.pool[:0], study.recipe("original_label"), 2, 0, "cpu"
+    assert trials["validation_f1"][0] == validate(*given, study.dataset.weights) != validate(*given)
+    profile = tmp_path / "own.yaml"
+    own = {"profile": "own", "weights": str(pretrained / "whole.npz"), "recipes": RECIPES}
+    profile.write_text(yaml.safe_dump(read_profile("quick") | own), encoding="utf-8")
+    more = ["--experiments", "original_label", "--trials", "1", "--output", str(tmp_path / "new.yaml")]
+    assert main(["tune", "--profile", str(profile), *more, "--device", "cpu"]) == 0
+    assert load_study(str(tmp_path / "new.yaml")).dataset.weights, "the profile that was found begins anew"
+
+
+def test_weights_that_do_not_fit_are_a_sentence(pretrained, records, tmp_path):
+    for given, said in (
+        (str(pretrained / "nowhere.npz"), "nowhere.npz cannot be read"),
+        ("figures/records/labels.npz", "weights is 'figures/records/labels.npz', which holds none"),
+        (3, "3 cannot be read"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=said):
+            load_study("quick", weights=given)
+    study = load_study("quick", seeds=1, device="cpu", recipes=RECIPES, weights=str(pretrained / "wide.npz"))
+    with pytest.raises(ValueError, match="weights are of another network"):
+        study.run("original_label", 0)
+    with pytest.raises(ValueError, match="is not among the published runs"):  # and never one that began anew
+        load_study("replay", weights=str(pretrained / "whole.npz")).run("original_label", 0)

@@ -41,7 +41,7 @@ def test_seeds_are_a_list_or_a_range_or_how_many(seeds):
 
 def test_a_changed_default_holds_where_the_profile_spells_out_each_recipe(tmp_path, cifar10):
     original = load_study("cifar10")
-    write_profile(tmp_path / "mine.yaml", original, "cifar10", "each recipe whole")
+    write_profile(tmp_path / "mine.yaml", original, {"data": "cifar10"}, "each recipe whole")
     changed = {"default": {"epochs": 3}, "entropy": {"epochs": 4}}
     for profile in ("cifar10", str(tmp_path / "mine.yaml")):
         recipes = load_study(profile, recipes=changed).recipes
@@ -54,7 +54,7 @@ def test_a_changed_default_holds_where_the_profile_spells_out_each_recipe(tmp_pa
 def test_a_profile_that_was_written_is_the_same_study(tmp_path, study):
     own = replace(study.recipes["random"], colour=0.25, learning_rate=0.04594756367249529)
     changed = replace(study, n_trials=7, fidelity=0.5, seeds=(3, 1), recipes=study.recipes | {"entropy": own})
-    write_profile(tmp_path / "folder" / "mine.yaml", changed, "digits", "a comment")
+    write_profile(tmp_path / "folder" / "mine.yaml", changed, {"data": "digits"}, "a comment")
     text = (tmp_path / "folder" / "mine.yaml").read_text(encoding="utf-8")
     assert text.startswith("# a comment\n")
     read = load_study(str(tmp_path / "folder" / "mine.yaml"))

@@ -20,6 +20,8 @@ def features(
 ) -> Path:  # fmt: skip
     """Train on the training images, with those of a pool, and write all arrays of a data set with features as .npz.
 
+    The weights are written too, for a profile to go on from: `weights: FILE.npz`.
+
     Neither labels nor test images are looked at in training. What a stop left goes on; what was trained once is read.
     epochs, width: those of the network; profile: whether images may be flipped; data, size: as for `load`. compact:
     leave the images out, by whose fingerprint they are known, and write features in eight bits, as for git.
@@ -50,12 +52,15 @@ def features(
             arrays |= {f"x_{name}": part.images, f"y_{name}": part.labels}
             arrays[f"features_{name}"] = predict_features(model, part.images).astype(np.float16)
     arrays.pop("y_pool", None)  # -1 for each
+    arrays |= {name: array for name, array in weights.items() if name.startswith("weights.")}
     if compact:
         arrays = {name: each for name, each in arrays.items() if not name.startswith("x_")}
         unit = 127 / np.abs(arrays["features_train"]).max(axis=0).clip(1e-3).astype(np.float32)
         for name in ("features_train", "features_test"):
             arrays[name] = (arrays[name] * unit).round().clip(-127, 127).astype(np.int8)
         named = f"{dataset.name}, {len(unit)} features learned without labels"
+        single = [name for name in arrays if name.startswith("weights.") and arrays[name].ndim]  # no counter
+        arrays |= {name: arrays[name].astype(np.float16) for name in single}
         arrays |= {"name": named, "shape": images.shape[1:], "known_as": dataset.fingerprint}
     save = np.savez_compressed if compact else np.savez
     records.replace_file(output, lambda path: save(path, **arrays))

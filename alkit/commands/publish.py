@@ -39,7 +39,7 @@ def publish_report(study: Study, report: Path) -> None:
     np.savez_compressed(PUBLISHED / "labels.npz", **labels, **names, known_as=study.dataset.fingerprint)
     place = PUBLISHED.relative_to(ROOT).as_posix()
     comment = f"The published runs on {study.dataset.name}, to be read. Written by `alkit report --publish`."
-    write_profile(PROFILES / "replay.yaml", replace(study, shipped=place), f"{place}/labels.npz", comment)
+    write_profile(PROFILES / "replay.yaml", replace(study, shipped=place), {"data": f"{place}/labels.npz"}, comment)
     for path in report.glob(FILES):
         shutil.copy(path, PUBLISHED.parent)
     shown = (report / "claims.md").read_text(encoding="utf-8")
@@ -47,10 +47,10 @@ def publish_report(study: Study, report: Path) -> None:
     records.replace_file(README, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def write_profile(path: Path, study: Study, data: str, comment: str) -> None:
-    """Write a study as a profile, named like its file, with a comment on top; `data` is what `load` takes."""
+def write_profile(path: Path, study: Study, sources: dict[str, str], comment: str) -> None:
+    """Write a study as a profile, named like its file, with its `data`, and perhaps `weights`, and a comment on top."""
     names = ("n_labelled", "n_query", "device", "n_trials", "fidelity", "shipped")
-    values = {"profile": path.stem, "data": data} | {name: getattr(study, name) for name in names}
+    values = {"profile": path.stem} | sources | {name: getattr(study, name) for name in names}
     values["seeds"] = list(study.seeds)
     values["recipes"] = {name: recipe.changes() for name, recipe in study.recipes.items()}
     text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)

@@ -27,7 +27,8 @@ def tune(output: Path, profile: str = "quick", *, experiments=None, storage=None
         raise ValueError(f"output is {output}; give a file FILE.yaml, and experiments of {', '.join(EXPERIMENTS)}.")
     if output.resolve() == profile_path(profile).resolve():
         raise ValueError(f"output is the profile {profile}, with which a stopped search goes on; give another file.")
-    data = data or read_profile(profile).get("data")
+    sources = {name: value for name, value in read_profile(profile).items() if name in ("data", "weights")}
+    sources |= {"data": data} if data else {}
     study, tables = load_study(profile, data=data, **changes), []
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is searched
     for experiment in experiments:
@@ -48,7 +49,7 @@ def tune(output: Path, profile: str = "quick", *, experiments=None, storage=None
         study = replace(study, recipes=study.recipes | {experiment: chosen})
         records.replace_file(output.with_suffix(".csv"), pd.concat(tables).set_index(["experiment", "fidelity"]).to_csv)
         each = f"{study.n_trials} trials each, by validation F1, for {study.fidelity:.0%} of the epochs"
-        write_profile(output, study, data, f"Recipes that alkit tune found on {study.dataset.name}: {each}.")
+        write_profile(output, study, sources, f"Recipes that alkit tune found on {study.dataset.name}: {each}.")
     return output
 
 
@@ -58,6 +59,7 @@ def _confirm(study: Study, experiment: str) -> float:
 
     def compute() -> dict:
         parts = training_images(study, experiment, seed)
-        return {"f1": validate(*parts, study.recipe(experiment), n_folds, seed, study.device)}
+        given = study.recipe(experiment), n_folds, seed, study.device, study.dataset.weights
+        return {"f1": validate(*parts, *given)}
 
     return study.once({"confirmed": "validation", "n_folds": n_folds} | study.config(experiment, seed), compute)["f1"]
