@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from alkit import ROOT
+from alkit.data import Dataset
 from alkit.loading import arrays_of, find, load
 from alkit.recipe import Recipe
 from alkit.records import versions
@@ -74,17 +75,23 @@ def load_study(profile: str = "quick", **changes) -> Study:
         problem = f"unknown parameters {sorted(map(str, unknown))}" if unknown else f"no {', '.join(sorted(missing))}"
         raise ValueError(f"Profile {profile} has {problem}; a study has {', '.join(sorted(names))}.")
     values |= {name: value for name, value in changes.items() if value is not None}
-    seeds, source, weights = values["seeds"], values.pop("data"), str(values.pop("weights", ""))
+    seeds, source, weights = values["seeds"], values.pop("data"), values.pop("weights", "")
     seeds = range(seeds) if type(seeds) is int else seeds.tolist() if isinstance(seeds, np.ndarray) else seeds
     if not isinstance(seeds, list | tuple | range) or not isinstance(source, str):
         raise TypeError(f"seeds is {seeds!r}, data is {source!r}; give a list or how many, and a text.")
     if not seeds or seeds[1000:]:
         raise ValueError(f"seeds is {values['seeds']!r}; give 1 to 1,000 of them.")
-    dataset = load(source)
-    if weights and not (arrays := arrays_of(find(weights) or Path(weights), weights=True)):
-        raise ValueError(f"weights is {weights!r}, which holds none; give a file that `alkit features` wrote.")
-    dataset = replace(dataset, weights=arrays) if weights else dataset
-    return Study(dataset=dataset, **values | {"seeds": tuple(seeds), "recipes": recipes_of(*recipes)})
+    values |= {"seeds": tuple(seeds), "recipes": recipes_of(*recipes)}
+    return Study(dataset=with_weights(load(source), weights), **values)
+
+
+def with_weights(dataset: Dataset, source: str) -> Dataset:
+    """The data set, with the weights in a file of `alkit features` to go on from; an empty source leaves it alone."""
+    if source == "":
+        return dataset
+    if not (weights := arrays_of(find(str(source)) or Path(str(source)), weights=True)):
+        raise ValueError(f"weights is {source!r}, which holds none; give a file that `alkit features` wrote.")
+    return replace(dataset, weights=weights)
 
 
 def read_profile(profile: str) -> dict:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import TINY, arrays, loaded_from_elsewhere
 from PIL import Image
 
 from alkit import fit, load, predict_proba
 from alkit import study as study_module
 from alkit.commands import main
-from alkit.profiles import load_study
+from alkit.profiles import load_study, read_profile
 from alkit.samplers import SAMPLERS
 from alkit.strategies import BEYOND
 
@@ -82,6 +83,22 @@ def test_labels_go_back_in_and_nothing_is_trained_twice(own, tmp_path, capsys, m
     assert ask(own, first) == 2 and "in which labels are filled in" in capsys.readouterr().err
     assert first.read_bytes() == before
     assert ask(own, second, "--labels", first, first, "--n", 1) == 0
+
+
+def test_a_profile_may_go_on_from_weights(own, tmp_path):
+    folder = load(str(own), unlabelled=True).train
+    np.savez(tmp_path / "own.npz", x_train=folder.images[:12], y_train=folder.labels[:12], x_pool=folder.images[12:])
+    made = ["--output", str(tmp_path / "features.npz"), "--epochs", "2", "--width", str(RECIPE.width)]
+    assert main(["features", "--data", str(tmp_path / "own.npz"), "--profile", str(TINY), *made]) == 0
+    values = read_profile(str(TINY)) | {"profile": "from", "weights": str(tmp_path / "features.npz")}
+    (tmp_path / "from.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert ask(own, tmp_path / "picks.csv", "--n", 20, "--profile", tmp_path / "from.yaml") == 0
+    with np.load(tmp_path / "features.npz") as file:
+        weights = {name: file[name] for name in file.files if name.startswith("weights.")}
+    model = fit(folder[:12], RECIPE, 0, n_classes=3, weights=weights)
+    ordered = np.sort(predict_proba(model, folder.images[12:]), axis=1)
+    picks = pd.read_csv(tmp_path / "picks.csv")
+    assert picks["probability"].to_numpy() == pytest.approx(ordered[picks["position"], -1], abs=1e-4)
 
 
 @pytest.mark.parametrize("separator, end", [(";", "\r\n"), ("\t", "\n"), (",", "\n")])

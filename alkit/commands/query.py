@@ -17,7 +17,7 @@ from PIL import Image
 from alkit.commands.pages import render
 from alkit.folders import picture
 from alkit.loading import find, load
-from alkit.profiles import read_profile, recipes_of
+from alkit.profiles import read_profile, recipes_of, with_weights
 from alkit.records import replace_file
 from alkit.samplers import SAMPLERS, SCORES, sample
 from alkit.strategies import BEYOND
@@ -39,7 +39,7 @@ def query(
     position), the strategy's score, if it is one of SCORES, the class that the model predicts and how probable it finds
     it, a label to fill in, and a digest of what it shows. labels: such tables with labels, which count as labelled now.
     What was trained once, on the same images and labels, is read. data, size: as for `load`, with images without
-    labels; profile: whose recipe for original_label to train with.
+    labels; profile: whose recipe for original_label, and weights, to train with.
     Raises ValueError for parameters and labels that cannot be used, and for an output in which labels are filled in.
     """
     strategies = SAMPLERS | BEYOND
@@ -48,7 +48,8 @@ def query(
     if problem := _lost_with(output):
         raise ValueError(f"output is {output}, {problem}; give another file FILE.csv.")
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
-    dataset = load(data, unlabelled=True, size=size)
+    own = read_profile(profile)
+    dataset = with_weights(load(data, unlabelled=True, size=size), own.get("weights", ""))
     images, known, classes = dataset.train.images, dataset.train.labels.copy(), dataset.class_names
     n_given, source = int((known >= 0).sum()), find(data)
     pool, names = images[n_given:], dataset.pool_files or tuple(map(str, range(len(images) - n_given)))
@@ -67,7 +68,7 @@ def query(
     train = replace(dataset.train, labels=known)[order]
     # The protocol tests each model: where there is no test set, on what it was trained on, which nobody is told.
     test = dataset.test if len(dataset.test) else train[:n_labelled]
-    recipes = recipes_of(read_profile(profile)["recipes"])
+    recipes = recipes_of(own["recipes"])
     study = Study(profile, replace(dataset, train=train, test=test), n_labelled, n, (seed,), recipes, device)
     print(f"{dataset.name}: {n_labelled} labelled ({n_labelled - n_given} by tables), {len(left)} without a label")
     run, view = study.run("original_label", seed), study.view(seed)
