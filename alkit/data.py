@@ -59,6 +59,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of a SHA-256 over shapes and bytes of all arrays; `known_as` for images and labels."""
         digest, parts = hashlib.sha256(self.known_as.encode()), (self.train.arrays(), self.test.arrays())
+        digest.update("".join(self.weights).encode())
         for array in chain(*(part[2 * bool(self.known_as) :] for part in parts), self.weights.values()):
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array))

@@ -10,11 +10,11 @@ import yaml
 
 from alkit import ROOT
 from alkit.data import Dataset
-from alkit.loading import arrays_of, find, load
+from alkit.loading import arrays_of, load
 from alkit.recipe import Recipe
 from alkit.records import versions
 from alkit.study import EXPERIMENTS, Study
-from alkit.training import choose_device
+from alkit.training import choose_device, go_on_from, new_network
 
 PROFILES = ROOT / "notebooks" / "profiles"
 
@@ -51,7 +51,6 @@ def open_study(profile: str = "quick", **changes) -> Study:
         raise ParameterError(f"{error}") from None
     sizes = f"{len(study.labelled)} labelled, {len(study.pool)} in the pool, {len(study.test)} to test on"
     learned = "" if study.test.features is None else f"; models learn from {study.test.features.shape[1]} features"
-    learned += "; training goes on from given weights" if study.dataset.weights else ""
     print(f"{versions()}\n{study.dataset.name}: {sizes}{learned}")
     return study
 
@@ -61,7 +60,7 @@ def load_study(profile: str = "quick", **changes) -> Study:
 
     `profile` is the name of a file in notebooks/profiles or the path of one. `recipes` maps "default" or an experiment
     to the hyper-parameters that differ; the default's hold for all experiments, also where the profile has others.
-    `weights` is a file of `alkit features`: trainings go on from its network.
+    `weights` is a file of `alkit features`, seen from the profile's or the project's folder, to go on from.
     `seeds` may be a list, a range or how many: 3 is 0, 1, 2.
     Raises FileNotFoundError, TypeError or ValueError for a profile, a name or a value that is not accepted, in a
     notebook also for a parameter that papermill injected and no notebook knows, and what `load` and `Study` raise.
@@ -82,16 +81,30 @@ def load_study(profile: str = "quick", **changes) -> Study:
     if not seeds or seeds[1000:]:
         raise ValueError(f"seeds is {values['seeds']!r}; give 1 to 1,000 of them.")
     values |= {"seeds": tuple(seeds), "recipes": recipes_of(*recipes)}
-    return Study(dataset=with_weights(load(source), weights), **values)
+    dataset = with_weights(load(source), weights, profile, {recipe.width for recipe in values["recipes"].values()})
+    return Study(dataset=dataset, **values)
 
 
-def with_weights(dataset: Dataset, source: str) -> Dataset:
-    """The data set, with the weights in a file of `alkit features` to go on from; an empty source leaves it alone."""
-    if source == "":
+def with_weights(dataset: Dataset, source: str | None, profile: str, widths: set[int]) -> Dataset:
+    """The data set, with the weights in a file of `alkit features` for networks of these widths to go on from.
+
+    The file is seen from the profile's folder or the project's; without a source, the data set stays as it is. Raises
+    ValueError for weights that cannot be used.
+    """
+    if source in ("", None):
         return dataset
-    if not (weights := arrays_of(find(str(source)) or Path(str(source)), weights=True)):
+    weights = arrays_of(weights_path(str(source), profile), weights=True)
+    if not weights:
         raise ValueError(f"weights is {source!r}, which holds none; give a file that `alkit features` wrote.")
-    return replace(dataset, weights=weights)
+    for width in widths:
+        go_on_from(new_network(dataset.train.inputs[:2], 2, width, 0), weights)
+    return replace(dataset, name=f"{dataset.name}, from weights", weights=weights)
+
+
+def weights_path(source: str, profile: str) -> Path:
+    """Where a profile's weights are: beside it, or seen from the project's folder, wherever one works."""
+    beside = profile_path(profile).resolve().parent / source
+    return beside if beside.exists() else ROOT / source
 
 
 def read_profile(profile: str) -> dict:
@@ -137,7 +150,8 @@ def recipes_of(*given: dict[str, dict]) -> dict[str, Recipe]:
 def _unknown_parameters(profile: dict) -> set[str]:
     """What papermill injected unlike the profile and without a place in the parameters cell; papermill only warns."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    cells, unknown = shell.user_ns.get("In", []) if shell else [], set()
+    own = shell and profile["profile"] == profile_path(shell.user_ns.get("profile", "")).stem  # and no other's
+    cells, unknown = shell.user_ns.get("In", []) if own else [], set()
     for declared, injected in pairwise(cells):
         if injected.startswith("# Parameters\n"):
             names = [set(compile(cell, "cell", "exec").co_names) for cell in (injected, declared)]

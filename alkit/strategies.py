@@ -118,7 +118,7 @@ def most_typical(seen: np.ndarray, clusters: np.ndarray, n_labelled: int, n_quer
     enough = sum(len(members[cluster]) for cluster in large) >= n_query
     taking = [members[cluster] for cluster in (large if enough else order)]
     lengths = np.array([len(each) for each in taking])
-    n_turns = next(n for n in count(1) if np.minimum(lengths, n).sum() >= n_query)
+    n_turns = next(n for n in count(1) if np.minimum(lengths, n).sum() >= min(n_query, lengths.sum()))
     with threadpool_limits(1 if sizes.max() <= AT_ONCE else None):  # of small work, threads would make long work
         queues = [list(islice(_typical_first(seen, each), n_turns)) for each in taking]
     picks = (pick for turn in zip_longest(*queues) for pick in turn if pick is not None)

@@ -78,7 +78,7 @@ def fit(
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
         model = new_network(images, n_classes, recipe.width, seed)
         if weights:
-            _go_on_from(model, weights)
+            go_on_from(model, weights)
         model = model.to(device, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
@@ -141,13 +141,15 @@ def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int
     return model.to(choose_device(device), memory_format=torch.channels_last).eval()
 
 
-def _go_on_from(model: Model, weights: dict[str, np.ndarray]) -> None:
-    own = model.state_dict()
-    given = {name[8:]: torch.tensor(value) for name, value in weights.items()}
-    given["classifier.weight"] = own["classifier.weight"]
-    if {name: each.shape for name, each in given.items()} != {name: each.shape for name, each in own.items()}:
-        raise ValueError("weights are of another network; give those of one for such images, of the recipe's width.")
-    model.load_state_dict(given)
+def go_on_from(model: Model, weights: dict[str, np.ndarray]) -> None:
+    """Give a model the `weights_of` another, all but its last layer; raises ValueError where these do not fit."""
+    own = {name: value.numpy() for name, value in model.state_dict().items()}
+    given = {name[8:]: value for name, value in weights.items()} | {"classifier.weight": own["classifier.weight"]}
+    right = {name: each.shape for name, each in given.items()} == {name: each.shape for name, each in own.items()}
+    if not right or not all(each.dtype.kind in "fi" and np.isfinite(each).all() for each in given.values()):
+        problem = f"weights are not those of a network of width {model.width} for what this one learns from"
+        raise ValueError(f"{problem}; give a file that `alkit features` wrote of such images, with this width.")
+    model.load_state_dict({name: torch.tensor(value) for name, value in given.items()})
 
 
 def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:

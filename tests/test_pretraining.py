@@ -1,5 +1,6 @@
 """A network trained without labels: the loss, what it sees, stops; and the command that makes features of images."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -217,24 +218,74 @@ def test_a_search_and_what_it_confirms_go_on_from_the_weights_too(pretrained, re
     trials = search(study, "original_label", n_folds=2)
     given = study.labelled, study.pool[:0], study.recipe("original_label"), 2, 0, "cpu"
     assert trials["validation_f1"][0] == validate(*given, study.dataset.weights) != validate(*given)
-    profile = tmp_path / "own.yaml"
-    own = {"profile": "own", "weights": str(pretrained / "whole.npz"), "recipes": RECIPES}
-    profile.write_text(yaml.safe_dump(read_profile("quick") | own), encoding="utf-8")
+    profile = profile_of(tmp_path, weights=str(pretrained / "whole.npz"))
     more = ["--experiments", "original_label", "--trials", "1", "--output", str(tmp_path / "new.yaml")]
     assert main(["tune", "--profile", str(profile), *more, "--device", "cpu"]) == 0
     assert load_study(str(tmp_path / "new.yaml")).dataset.weights, "the profile that was found begins anew"
 
 
-def test_weights_that_do_not_fit_are_a_sentence(pretrained, records, tmp_path):
-    for given, said in (
-        (str(pretrained / "nowhere.npz"), "nowhere.npz cannot be read"),
-        ("figures/records/labels.npz", "weights is 'figures/records/labels.npz', which holds none"),
-        (3, "3 cannot be read"),
-    ):
-        with pytest.raises((ValueError, TypeError), match=said):
-            load_study("quick", weights=given)
-    study = load_study("quick", seeds=1, device="cpu", recipes=RECIPES, weights=str(pretrained / "wide.npz"))
-    with pytest.raises(ValueError, match="weights are of another network"):
-        study.run("original_label", 0)
-    with pytest.raises(ValueError, match="is not among the published runs"):  # and never one that began anew
-        load_study("replay", weights=str(pretrained / "whole.npz")).run("original_label", 0)
+def profile_of(folder, name="own", **values):
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(read_profile("quick") | {"profile": name, "recipes": RECIPES} | values), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({}, ""),
+        ({"weights.bias": None}, "not those of a network of width 16"),
+        ({"weights.bias": np.zeros(7, np.float32)}, "not those of a network of width 16"),
+        ({"weights.more": np.zeros(7, np.float32)}, "not those of a network of width 16"),
+        ({"weights.bias": np.full(8, np.nan, np.float32)}, "not those of a network of width 16"),
+        ({"weights.bias": np.zeros(8, complex)}, "not those of a network of width 16"),
+        ({"weights.bias": np.array(["a"] * 8)}, "not those of a network of width 16"),
+        ({"weights.bias": np.array([None] * 8)}, "weights.bias.* cannot be read: it holds Python objects"),
+    ],
+)
+def test_weights_that_do_not_fit_are_a_sentence_before_anything_is_trained(change, said, pretrained, tmp_path):
+    with np.load(pretrained / "whole.npz") as file:
+        arrays = {**file} | change
+    np.savez(tmp_path / "changed.npz", **{name: each for name, each in arrays.items() if each is not None})
+    path = profile_of(tmp_path, weights="changed.npz")  # beside it, wherever one works
+    if not said:
+        return load_study(str(path))
+    with pytest.raises(ValueError, match=said):
+        load_study(str(path))
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"weights": "nowhere.npz"}, "nowhere.npz cannot be read"),
+        ({"weights": 3}, "3 cannot be read"),
+        ({"weights": "figures/records/labels.npz"}, "weights is 'figures/records/labels.npz', which holds none"),
+        ({"weights": "{}/wide.npz"}, "not those of a network of width 16"),
+        ({"weights": "{}/whole.npz", "recipes": {"entropy": {"width": 16}}}, "not those of a network of width"),
+        ({"weights": "{}/whole.npz", "data": "{}/whole.npz"}, "not those of a network of width 16 for what this one"),
+    ],
+)
+def test_a_profile_with_weights_that_cannot_be_used_is_a_sentence(given, said, pretrained, tmp_path, capsys):
+    given = {name: each.format(pretrained) if isinstance(each, str) else each for name, each in given.items()}
+    path = profile_of(tmp_path, **given)
+    with pytest.raises(ValueError, match=said):
+        load_study(str(path))
+    assert main(["report", "--profile", str(path)]) == 2
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_runs_from_weights_are_told_from_others(pretrained, records, tmp_path, capsys):
+    path = str(pretrained / "whole.npz")
+    assert load_study(str(profile_of(tmp_path, weights=None))).dataset.weights == {}
+    own = str(profile_of(tmp_path, weights=path))
+    assert load_study(own).dataset.name == "scikit-learn digits, from weights"
+    assert main(["report", "--profile", own, "--publish"]) == 2
+    assert "is not published" in capsys.readouterr().err
+    with np.load(path) as file:
+        weights = {name: each for name, each in file.items() if name.startswith("weights.")}
+    names = "weights.bias", "weights.stages.0.0.normalise.bias"
+    swapped = weights | {names[0]: weights[names[1]], names[1]: weights[names[0]]}
+    for data in (load("digits"), load_study("replay").dataset):  # never a published run that began anew
+        assert len({replace(data, weights=each).fingerprint for each in ({}, weights, swapped)}) == 3
+    renamed = {f"{name}.": each for name, each in weights.items()}
+    assert replace(data, weights=renamed).fingerprint != replace(data, weights=weights).fingerprint

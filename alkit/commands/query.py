@@ -49,7 +49,9 @@ def query(
         raise ValueError(f"output is {output}, {problem}; give another file FILE.csv.")
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
     own = read_profile(profile)
-    dataset = with_weights(load(data, unlabelled=True, size=size), own.get("weights", ""))
+    recipes = recipes_of(own["recipes"])
+    widths = {recipes["original_label"].width}
+    dataset = with_weights(load(data, unlabelled=True, size=size), own.get("weights"), profile, widths)
     images, known, classes = dataset.train.images, dataset.train.labels.copy(), dataset.class_names
     n_given, source = int((known >= 0).sum()), find(data)
     pool, names = images[n_given:], dataset.pool_files or tuple(map(str, range(len(images) - n_given)))
@@ -68,7 +70,6 @@ def query(
     train = replace(dataset.train, labels=known)[order]
     # The protocol tests each model: where there is no test set, on what it was trained on, which nobody is told.
     test = dataset.test if len(dataset.test) else train[:n_labelled]
-    recipes = recipes_of(own["recipes"])
     study = Study(profile, replace(dataset, train=train, test=test), n_labelled, n, (seed,), recipes, device)
     print(f"{dataset.name}: {n_labelled} labelled ({n_labelled - n_given} by tables), {len(left)} without a label")
     run, view = study.run("original_label", seed), study.view(seed)

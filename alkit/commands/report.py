@@ -46,6 +46,8 @@ def report(
     executed, paths, titles = output / "notebooks", sorted(pages.NOTEBOOKS.glob(pages.ORIGINALS)), {}
     if publish and (study.shipped or records.folder().resolve().is_relative_to(PUBLISHED.resolve())):
         raise ValueError(f"publish writes {PUBLISHED} anew; give a profile and ALKIT_RECORDS that do not read it.")
+    if study.dataset.weights and (publish or "weights" in changes):
+        raise ValueError("A report from weights has them in its profile, and is not published; leave these out.")
     if executed == pages.NOTEBOOKS.resolve():
         raise ValueError(f"output is {output}, where the notebooks would be overwritten; give another folder.")
     executed.mkdir(parents=True, exist_ok=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alkit import records
+from alkit import ROOT, records
 from alkit.commands.publish import write_profile
-from alkit.profiles import load_study, profile_path, read_profile
+from alkit.profiles import load_study, profile_path, read_profile, weights_path
 from alkit.samplers import SAMPLERS
 from alkit.search import N_FOLDS, best, search, space, training_images, validate
 from alkit.study import EXPERIMENTS, Study
@@ -27,8 +27,11 @@ def tune(output: Path, profile: str = "quick", *, experiments=None, storage=None
         raise ValueError(f"output is {output}; give a file FILE.yaml, and experiments of {', '.join(EXPERIMENTS)}.")
     if output.resolve() == profile_path(profile).resolve():
         raise ValueError(f"output is the profile {profile}, with which a stopped search goes on; give another file.")
-    sources = {name: value for name, value in read_profile(profile).items() if name in ("data", "weights")}
-    sources |= {"data": data} if data else {}
+    given = read_profile(profile) | {name: value for name, value in {"data": data, **changes}.items() if value}
+    sources = {"data": given.get("data")}
+    if given.get("weights"):  # the profile that is written may lie elsewhere
+        path = weights_path(given["weights"], profile)
+        sources["weights"] = (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path).as_posix()
     study, tables = load_study(profile, data=data, **changes), []
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is searched
     for experiment in experiments:
