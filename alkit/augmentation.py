@@ -62,6 +62,5 @@ def _near(centre: torch.Tensor, size: int, side: int) -> torch.Tensor:
 
 
 def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The tensor on a device."""
-    # From pinned memory the processor need not wait for the copy.
+    """The tensor on a device; from pinned memory, so that the processor need not wait for the copy."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

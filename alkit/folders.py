@@ -27,15 +27,10 @@ def read_folder(folder: Path, size: int = 0) -> dict[str, np.ndarray]:
     classes, tests = (_folders(place) for place in (folder, folder / "test"))
     if len(classes) < 2 or ((folder / "test").exists() and tests != classes):
         problem = f"the class folders {', '.join(classes) or '-'}, and of its test {', '.join(tests) or '-'}"
-        raise ValueError(
-            f"{folder} has {problem}; give CLASS/*.png for two or more, and, if any, test/CLASS/*.png for all."
-        )
+        raise ValueError(f"{folder} has {problem}; give CLASS/*.png for two or more, test/CLASS/*.png for all or none.")
     numbers = {name: number for number, name in enumerate(classes)}
-    found = {
-        "train": _files(folder, numbers),
-        "pool": _files(folder, dict.fromkeys(UNLABELLED, -1)),
-        "test": _files(folder / "test", numbers) if tests else [],
-    }
+    found = {"train": _files(folder, numbers), "pool": _files(folder, dict.fromkeys(UNLABELLED, -1)), "test": []}
+    found |= {"test": _files(folder / "test", numbers)} if tests else {}
     for part in ("train", "test")[: 1 + bool(tests)]:
         if missing := [name for name, number in numbers.items() if number not in {each for _, each in found[part]}]:
             problem = f"{folder} has no picture of {', '.join(missing)} to {part} {'with' if part == 'train' else 'on'}"
@@ -101,7 +96,6 @@ def _files(folder: Path, numbers: dict[str, int]) -> list[tuple[str, int]]:
         return not any(part.startswith((".", "__")) for part in Path(path).relative_to(folder).parts)
 
     files = make_dataset(folder, numbers, is_valid_file=is_seen, allow_empty=True)
-    other = [Path(path).name for path, _ in files if not path.lower().endswith(IMG_EXTENSIONS)]
-    if other:
+    if other := [Path(path).name for path, _ in files if not path.lower().endswith(IMG_EXTENSIONS)]:
         print(f"{folder.name}: {len(other):,} files not used, as {other[0]}; {', '.join(IMG_EXTENSIONS)} are read.")
     return [(path, number) for path, number in files if path.lower().endswith(IMG_EXTENSIONS)]

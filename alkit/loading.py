@@ -30,27 +30,27 @@ def data_folder() -> Path:
     return ROOT / (os.environ.get("ALKIT_DATA") or "data")
 
 
-def load(source: str, *, unlabelled: bool = False, size: int = 0) -> Dataset:
+def load(source: str, *, unlabelled: bool | None = False, size: int = 0) -> Dataset:
     """Load "cifar10", "digits" or the path of an `.npz` file or a folder, seen from here or the project's folder.
 
     The file holds `x_train`, `y_train`, `x_test`, `y_test`: images (N, H, W) or (N, H, W, C) uint8, sides of 8 to 96
     pixels and 1 or 3 channels, labels (N,) integer, numbered from 0, 2 to 1,000 classes; perhaps `class_names` and
     `name`; perhaps `features_train` and `features_test`, (N, D) real numbers that another model makes of the images,
     from which models learn then. A folder is read as `read_folder` says, to which `size` goes. With `unlabelled`,
-    images without labels are needed too, `x_pool`, perhaps their `pool_files`, and `features_pool` where the others
-    have features; they come last in `train`, with the label -1, and `test` is empty where there is none. A file that
-    the kit published holds labels, perhaps with features: CIFAR-10 in `data_folder()`, if it has the same labels, or
-    else grey squares, give the images. "cifar10" downloads once (170 MB, checksum verified) into `data_folder()`; a
-    `cifar-10-python.tar.gz` there is used instead, and the environment variable CIFAR10_URL names a mirror: the
-    checksum makes either safe.
+    images without labels are needed too (None: taken where there are some), `x_pool`, perhaps their `pool_files`, and
+    `features_pool` where the others have features; they come last in `train`, with the label -1, and `test` is empty
+    where there is none. A file that the kit published holds labels, perhaps with features: CIFAR-10 in `data_folder()`,
+    if it has the same labels, or else grey squares, give the images. "cifar10" downloads once (170 MB, checksum
+    verified) into `data_folder()`; a `cifar-10-python.tar.gz` there is used instead, and the environment variable
+    CIFAR10_URL names a mirror: the checksum makes either safe.
     Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
     for content that cannot be used.
     """
     if source in BUILT_IN and unlabelled:
         raise ValueError(f"{source} has a label for every image; give a folder or file with images without labels.")
-    if source in BUILT_IN:
-        return _load_digits() if source == "digits" else _load_cifar10(data_folder())
-    path = find(source)
+    if source == "digits":
+        return _load_digits()
+    path = _cifar10(data_folder()) if source == "cifar10" else find(source)
     if path is None or not (path.is_dir() or path.suffix.lower() == ".npz"):
         problem = f"data is {source!r} ({'no such file' if path is None else 'not an .npz file'})"
         raise FileNotFoundError(f'{problem}; give "cifar10", "digits" or the path of an .npz file or a folder.')
@@ -78,22 +78,15 @@ def _load_digits() -> Dataset:
 
     digits = load_digits()
     # 0..16 becomes 0..255. The bundled order goes by writer, so a split in order would test on unseen writers.
-    images = np.round(digits.images[..., None] * (255 / 16)).astype(np.uint8)
-    parts = train_test_split(images, digits.target, test_size=500, random_state=0, stratify=digits.target)
-    x_train, x_test, y_train, y_test = parts
-    return Dataset("scikit-learn digits", tuple("0123456789"), Images(x_train, y_train), Images(x_test, y_test))
+    images = Images(np.round(digits.images[..., None] * (255 / 16)).astype(np.uint8), digits.target)
+    parts = train_test_split(np.arange(len(images)), test_size=500, random_state=0, stratify=digits.target)
+    return Dataset("scikit-learn digits", tuple("0123456789"), *(images[part] for part in parts))
 
 
-def _load_cifar10(folder: Path) -> Dataset:
-    path = folder / "cifar10.npz"
-    if not path.exists():
-        arrays = _download_cifar10(folder) | {"name": "CIFAR-10", "class_names": CIFAR10_CLASSES}
-        replace_file(path, lambda partial: np.savez(partial, **arrays))
-    return _dataset(path, arrays_of(path))
-
-
-def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
-    """The four arrays, by torchvision, which verifies every checksum and uses an archive that is already there."""
+def _cifar10(folder: Path) -> Path:
+    """The file, made once by torchvision, which verifies every checksum and uses an archive that is already there."""
+    if (path := folder / "cifar10.npz").exists():
+        return path
     from torchvision.datasets import CIFAR10
 
     class Source(CIFAR10):
@@ -114,7 +107,10 @@ def _download_cifar10(folder: Path) -> dict[str, np.ndarray]:
         raise ConnectionError(f"CIFAR-10 could not be had from {Source.url} ({error}); {remedy}.") from error
     finally:
         socket.setdefaulttimeout(patience)
-    return {"x_train": train.data, "y_train": train.targets, "x_test": test.data, "y_test": test.targets}
+    arrays = {"x_train": train.data, "y_train": train.targets, "x_test": test.data, "y_test": test.targets}
+    names = {"name": "CIFAR-10", "class_names": CIFAR10_CLASSES}
+    replace_file(path, lambda partial: np.savez(partial, **arrays, **names))
+    return path
 
 
 def arrays_of(path: Path, weights: bool = False) -> dict[str, np.ndarray]:
@@ -140,7 +136,8 @@ def arrays_of(path: Path, weights: bool = False) -> dict[str, np.ndarray]:
         raise ValueError(f"{path}{f' ({array})' if array else ''} cannot be read: {problem}.") from error
 
 
-def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unlabelled: bool = False) -> Dataset:
+def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unlabelled: bool | None = False) -> Dataset:
+    unlabelled = "x_pool" in arrays if unlabelled is None else unlabelled
     needed = ARRAYS if not unlabelled or {*ARRAYS[2:]} & arrays.keys() else ARRAYS[:2]
     needed += ("x_pool",) * unlabelled
     if missing := [key for key in needed if key not in arrays]:
@@ -170,8 +167,7 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
         parts = _with_features(path, parts, arrays)
         train, test = parts["train"], parts.get("test", parts["train"][:0])
     name = _texts(path, arrays, "name", 1)[0] if "name" in arrays else name
-    if "class_names" in arrays:
-        class_names = _texts(path, arrays, "class_names", n_classes)
+    class_names = _texts(path, arrays, "class_names", n_classes) if "class_names" in arrays else class_names
     pool_files = _texts(path, arrays, "pool_files", len(parts["pool"])) if unlabelled and "pool_files" in arrays else ()
     if unlabelled:
         train += replace(parts["pool"], labels=np.full(len(parts["pool"]), -1))

@@ -28,7 +28,18 @@ class Convolution(nn.Module):
         return functional.gelu(self.normalise(self.pool(functional.conv2d(x, weight, padding=1))))
 
 
-class Network(nn.Module):
+class Model(nn.Module):
+    """What a network of images and one of features have in common: a last layer, on what `features` gives."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(images))
+
+    def convolutions(self) -> list[nn.Parameter]:
+        """The weights of all convolutions that learn, each a matrix."""
+        return [module.weight for module in self.modules() if isinstance(module, Convolution)]
+
+
+class Network(Model):
     """Turns images (N, C, H, W), uint8 or real numbers of 0 to 255, into logits (N, n_classes).
 
     A fixed first layer makes the colours of neighbouring pixels uncorrelated (`whiten`). Then the sides are halved
@@ -47,22 +58,14 @@ class Network(nn.Module):
         self.register_buffer("whitening", torch.zeros(8 * channels, channels, 2, 2))
         self.bias = nn.Parameter(torch.zeros(8 * channels))
         # Each stage halves the sides and widens the channels, then looks once more.
-        stages = pairwise([8 * channels, *widths])
-        stages = [nn.Sequential(Convolution(a, b, pool=True), Convolution(b, b)) for a, b in stages]
-        self.stages = nn.Sequential(*stages)
+        steps = pairwise([8 * channels, *widths])
+        self.stages = nn.Sequential(*(nn.Sequential(Convolution(a, b, pool=True), Convolution(b, b)) for a, b in steps))
         self.classifier = nn.Linear(widths[-1], n_classes, bias=False)
         rescale(self.convolutions())
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         x = functional.conv2d((images - self.mean) * self.scale, self.whitening, self.bias)
         return self.stages(functional.gelu(x)).amax((2, 3))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.features(images))
-
-    def convolutions(self) -> list[nn.Parameter]:
-        """The weights of all convolutions that learn, each a matrix."""
-        return [module.weight for module in self.modules() if isinstance(module, Convolution)]
 
     @torch.no_grad()
     def whiten(self, images: torch.Tensor) -> None:
@@ -80,7 +83,7 @@ class Network(nn.Module):
         self.whitening.copy_(torch.cat([filters, -filters]))
 
 
-class Perceptron(nn.Module):
+class Perceptron(Model):
     """Turns features (N, D) of images, made by another model, into logits (N, n_classes).
 
     Each feature is standardised; then come `width` hidden units, normalised over each image, and GELU.
@@ -98,21 +101,11 @@ class Perceptron(nn.Module):
     def features(self, given: torch.Tensor) -> torch.Tensor:
         return self.stages((given - self.mean) * self.scale)
 
-    def forward(self, given: torch.Tensor) -> torch.Tensor:
-        return self.classifier(self.features(given))
-
-    def convolutions(self) -> list[nn.Parameter]:
-        return []
-
     @torch.no_grad()
     def whiten(self, given: torch.Tensor) -> None:
         """Standardise what is given, (N, D); a feature that is always the same has no spread to divide by."""
         self.mean.copy_(given.mean(0))
-        spread = given.std(0)
-        self.scale.copy_(torch.where(spread > 0, 1 / spread, 0))
-
-
-Model = Network | Perceptron
+        self.scale.copy_(given.std(0).reciprocal().nan_to_num(posinf=0))
 
 
 def model_for(shape: tuple[int, ...], n_classes: int, width: int) -> Model:

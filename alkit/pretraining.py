@@ -2,8 +2,8 @@
 
 import io
 import time
+from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -73,16 +73,15 @@ def pretrain(
         projection = nn.Sequential(wide, nn.BatchNorm1d(2 * n_features), nn.ReLU(), wider).to(place)
         matrices = [*model.convolutions(), wide.weight, wider.weight]
         apart = {*map(id, matrices), id(model.classifier.weight)}
-        both = chain(model.parameters(), projection.parameters())
-        optimizer = Muon(matrices, [w for w in both if w.requires_grad and id(w) not in apart])
+        both = nn.ModuleList([model, projection])
+        optimizer = Muon(matrices, [w for w in both.parameters() if w.requires_grad and id(w) not in apart])
         momenta = [momentum for _, momentum in optimizer.matrices + optimizer.others]
-        tensors = [*model.state_dict().values(), *projection.state_dict().values(), *momenta]
+        tensors = [*both.state_dict().values(), *momenta]
         n_done, kept = _resume(state, tensors, generator, recipe.epochs), time.monotonic()
         bar.update(n_done * n_batches)
         pixels = send(torch.tensor(images), place)
         for epoch in range(n_done, recipe.epochs):
-            order = torch.randperm(len(images), generator=generator)
-            for number, part in enumerate(order.tensor_split(n_batches)):
+            for number, part in enumerate(torch.randperm(len(images), generator=generator).tensor_split(n_batches)):
                 views = torch.cat([view(pixels[part.to(place)], recipe, generator) for _ in range(2)])
                 with mixed:
                     loss = loss_of(*projection(model.features(views)).float().chunk(2))
@@ -128,23 +127,18 @@ def view(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> to
 
 
 def _keep(state: Path, epoch: int, tensors: list[torch.Tensor], generator: torch.Generator) -> None:
-    arrays = [tensor.detach().cpu().numpy() for tensor in tensors]
-    np.savez(packed := io.BytesIO(), *arrays, epoch=epoch, generator=generator.get_state().numpy())
+    torch.save((tensors, epoch, generator.get_state()), packed := io.BytesIO())
     records.replace_file(state, lambda path: path.write_bytes(packed.getvalue()))
 
 
 @torch.no_grad()
 def _resume(state: Path | None, tensors: list[torch.Tensor], generator: torch.Generator, n_epochs: int) -> int:
     """Set all that changes to what was kept, and return how many epochs were done; 0 where nothing of use was."""
-    try:
-        with np.load(state, allow_pickle=False) as kept:
-            arrays = [torch.tensor(kept[f"arr_{number}"]) for number in range(len(tensors))]
-            epoch, drawn = int(kept["epoch"]), torch.tensor(kept["generator"])
-        if [array.shape for array in arrays] != [tensor.shape for tensor in tensors] or not 0 < epoch < n_epochs:
-            return 0
-        generator.set_state(drawn)
-    except Exception:  # absent, or damaged in one of the many ways a file can be
-        return 0
-    for tensor, array in zip(tensors, arrays, strict=True):
-        tensor.copy_(array)
-    return epoch
+    with suppress(Exception):  # absent, or damaged in one of the many ways a file can be
+        arrays, epoch, drawn = torch.load(state, "cpu", weights_only=True)
+        if [array.shape for array in arrays] == [tensor.shape for tensor in tensors] and 0 < epoch < n_epochs:
+            generator.set_state(drawn)
+            for tensor, array in zip(tensors, arrays, strict=True):
+                tensor.copy_(array)
+            return epoch
+    return 0

@@ -67,8 +67,7 @@ def load_study(profile: str = "quick", **changes) -> Study:
     """
     values = read_profile(profile)
     recipes = values["recipes"], changes.pop("recipes", None) or {}
-    names = {field.name for field in fields(Study) if field.name not in ("dataset", "n_rounds", "order")}
-    names |= {"data", "weights"}
+    names = {field.name for field in fields(Study)} - {"dataset", "n_rounds", "order"} | {"data", "weights"}
     unknown = (set(changes) | set(values)) - names | _unknown_parameters(values)
     if unknown or (missing := {"data", "n_labelled", "n_query", "seeds"} - set(values)):
         problem = f"unknown parameters {sorted(map(str, unknown))}" if unknown else f"no {', '.join(sorted(missing))}"
@@ -81,12 +80,11 @@ def load_study(profile: str = "quick", **changes) -> Study:
     if not seeds or seeds[1000:]:
         raise ValueError(f"seeds is {values['seeds']!r}; give 1 to 1,000 of them.")
     values |= {"seeds": tuple(seeds), "recipes": recipes_of(*recipes)}
-    dataset = with_weights(load(source), weights, profile, {recipe.width for recipe in values["recipes"].values()})
-    return Study(dataset=dataset, **values)
+    return Study(dataset=with_weights(load(source), weights, profile, values["recipes"]), **values)
 
 
-def with_weights(dataset: Dataset, source: str | None, profile: str, widths: set[int]) -> Dataset:
-    """The data set, with the weights in a file of `alkit features` for networks of these widths to go on from.
+def with_weights(dataset: Dataset, source: str | None, profile: str, recipes: dict[str, Recipe]) -> Dataset:
+    """The data set, with the weights in a file of `alkit features` for networks of these recipes to go on from.
 
     The file is seen from the profile's folder or the project's; without a source, the data set stays as it is. Raises
     ValueError for weights that cannot be used.
@@ -96,7 +94,7 @@ def with_weights(dataset: Dataset, source: str | None, profile: str, widths: set
     weights = arrays_of(weights_path(str(source), profile), weights=True)
     if not weights:
         raise ValueError(f"weights is {source!r}, which holds none; give a file that `alkit features` wrote.")
-    for width in widths:
+    for width in {recipe.width for recipe in recipes.values()}:
         go_on_from(new_network(dataset.train.inputs[:2], 2, width, 0), weights)
     return replace(dataset, name=f"{dataset.name}, from weights", weights=weights)
 

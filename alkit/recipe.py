@@ -35,8 +35,7 @@ class Recipe:
 
     def changes(self) -> dict:
         """What differs from the defaults, by name: what a record is known by, so that a new field changes no record."""
-        given = {each.name: each.type(getattr(self, each.name)) for each in fields(self)}
-        return {each.name: given[each.name] for each in fields(self) if given[each.name] != each.default}
+        return {each.name: own for each in fields(self) if (own := each.type(getattr(self, each.name))) != each.default}
 
     def views(self) -> dict:
         """The views of a test image to average over, as `predict_proba` takes them: changes that training made too."""

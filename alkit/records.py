@@ -10,8 +10,8 @@ import platform
 import tempfile
 import textwrap
 import tokenize
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -46,8 +46,7 @@ def once(config: dict, compute: Callable[[], dict], shipped: str = "") -> dict:
     if done is None:
         check()
         done = compute()
-        with _advice():  # the disk may be full by now
-            write(name, done | {"config": config}, folder())
+        check(lambda: write(name, done | {"config": config}, folder()))  # the disk may be full by now
     return done
 
 
@@ -74,32 +73,24 @@ def write(name: str, result: dict, place: Path) -> None:
 
 def read(name: str, place: Path) -> dict | None:
     """Return a result, or None if it is not there, cannot be read or was changed, so that it is computed again."""
-    try:
+    with suppress(Exception):  # absent, or damaged in one of the many ways a file can be
         record = json.loads((place / f"{name}.json").read_text(encoding="utf-8"))
         packed = (place / f"{name}.npz").read_bytes()
-        if record.pop("digest", None) not in (None, _digest_of_both(record, packed)):  # once, none was kept
-            return None
-        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-            return record | dict(arrays)
-    except Exception:  # absent, or damaged in one of the many ways a file can be
-        return None
+        if record.pop("digest", None) in (None, _digest_of_both(record, packed)):  # once, none was kept
+            with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+                return record | dict(arrays)
+    return None
 
 
 def _digest_of_both(record: dict, packed: bytes) -> str:
     return hashlib.sha256(json.dumps(record).encode() + packed).hexdigest()[:16]
 
 
-def check() -> None:
-    """Raise OSError where nothing can be kept, before a training is lost to that."""
-    with _advice():
-        folder().mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder()).close()
-
-
-@contextmanager
-def _advice() -> Iterator[None]:
+def check(keep: Callable[[], object] = lambda: tempfile.TemporaryFile(dir=folder()).close()) -> None:
+    """Raise OSError where nothing can be kept, before a training is lost to that; `keep` is what is tried."""
     try:
-        yield
+        folder().mkdir(parents=True, exist_ok=True)
+        keep()
     except OSError as error:
         problem = f"{folder()} cannot be written ({error.strerror or error})"
         raise OSError(f"{problem}; set the environment variable ALKIT_RECORDS to a folder of yours.") from error
@@ -133,8 +124,7 @@ def digest_of(*functions: Callable) -> str:
     texts, waiting, seen, home = [], list(functions), [], functions[0].__module__
     while waiting:
         value = waiting.pop()
-        if isinstance(value, type(cache(len))):  # the function that is cached
-            value = value.__wrapped__
+        value = value.__wrapped__ if isinstance(value, type(cache(len))) else value  # the function that is cached
         if isinstance(value, SCALARS):
             texts.append(f"({value!r})")  # a text alone would be a docstring
         elif not any(value is each for each in seen):
@@ -181,12 +171,10 @@ def _read(value: object, home: str) -> tuple[str, list]:
     if isinstance(value, np.random.Generator | np.random.RandomState):
         raise ValueError(f"a strategy names {value!r}, other numbers each time; draw from the one it is given.")
     elsewhere = inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value) or value is None
-    if elsewhere or isinstance(value, np.ufunc) or f"{type(value).__module__}.".startswith("alkit."):
-        return "", []
-    try:
-        return f"({joblib.hash(value)!r})", []
-    except Exception:  # what pickle cannot take, such as a format of torch, has no content to tell it by
-        return "", []
+    if not (elsewhere or isinstance(value, np.ufunc) or f"{type(value).__module__}.".startswith("alkit.")):
+        with suppress(Exception):  # what pickle cannot take, such as a format of torch, has no content to tell it by
+            return f"({joblib.hash(value)!r})", []
+    return "", []
 
 
 def _digest(texts: list[str]) -> str:

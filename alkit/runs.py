@@ -46,7 +46,10 @@ def run_all(
     if not study.dataset.trains:
         study.run(*next(iter(works)))  # which says what is missing
     records.check()
-    jobs = joblib.cpu_count() if jobs == -1 else jobs or _jobs(study, sum(works.values()))
+    if jobs is None:
+        on_gpu, worth = choose_device(study.device).type != "cpu", sum(works.values()) > WORTH
+        jobs = max(1, torch.cuda.device_count()) if on_gpu else -1 if worth else 1
+    jobs = joblib.cpu_count() if jobs == -1 else jobs
     say(f"{len(works)} runs to do, {f'on {cluster}' if cluster else f'{jobs} at a time'}.")
     n_gpus = 0 if cluster else torch.cuda.device_count()
     with progress_bar(len(works), "runs", unit="run") as bar, _on(cluster, jobs, study) as parallel:
@@ -70,10 +73,7 @@ def run_all(
 
 
 def _quietly(number: int, *run) -> tuple[int, dict]:
-    """A run, with its number, for a strategy comes back from another process as a copy whose text cannot be read.
-
-    Without its progress bar, for many at once cannot be read.
-    """
+    """A run without its bar, and its number, for a strategy comes back from a process as a copy without a text."""
     with redirect_stdout(io.StringIO()):
         return number, train_and_test(*run)
 
@@ -95,13 +95,6 @@ def _work(study: Study, experiment: Experiment) -> float:
     n_train = images.get(experiment, (study.n_labelled + study.n_query * (study.n_rounds + 1) / 2) * study.n_rounds)
     recipe = study.recipe(experiment)
     return n_train * recipe.epochs * work_of_one(study.test.inputs, recipe.width)
-
-
-def _jobs(study: Study, work: float) -> int:
-    """How many runs at a time serve: one for each GPU, or each core where the work is worth the start of processes."""
-    if choose_device(study.device).type != "cpu":
-        return max(1, torch.cuda.device_count())
-    return joblib.cpu_count() if work > WORTH else 1
 
 
 @contextmanager

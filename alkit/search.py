@@ -38,9 +38,8 @@ def search(
     estimator of validation F1 and never looks at the test set. "test" draws recipes at random and scores each by both,
     to measure what choosing on the test set adds. n_folds: parts of the labelled images, each of which validates once;
     5 for original_label, 2 for others, whose added images only ever train. storage: a database URL that Optuna takes,
-    which several processes may share; a file among the records unless given.
-    Raises ValueError for another selection, a storage that cannot be used, and more folds than images of any class, and
-    OSError for a storage that fails later.
+    which several processes may share; a file among the records unless given. Raises ValueError for another selection,
+    a storage that cannot be used, and more folds than images of any class, and OSError for a storage that fails later.
     """
     if selection not in ("validation", "test"):
         raise ValueError(f"selection is {selection!r}; give validation or test.")
@@ -172,9 +171,8 @@ def _tuner(name: str, storage: str | None) -> optuna.Study:
     options = {"engine_kwargs": {"connect_args": {"timeout": 60}}} if url.startswith("sqlite") else {}
     for second in range(5):  # of processes that make the same tables at once, all but one fail
         try:
-            given = {"study_name": name, "direction": "maximize", "load_if_exists": True}
-            given |= {"storage": optuna.storages.RDBStorage(url, **options), "pruner": optuna.pruners.MedianPruner()}
-            return optuna.create_study(**given)
+            kept = optuna.storages.RDBStorage(url, **options)  # the pruner is that of the median unless one is given
+            return optuna.create_study(storage=kept, study_name=name, direction="maximize", load_if_exists=True)
         except Exception as error:  # whatever a database and its driver raise
             problem = str(error).split("\n")[0]
             time.sleep(0.2 * second)

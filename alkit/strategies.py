@@ -133,8 +133,7 @@ def _typical_first(seen: np.ndarray, members: np.ndarray) -> Iterator[int]:
     for n_left in range(n, 1, -1):
         k = min(20, n_left // 2)
         if held is None:
-            neighbours = NearestNeighbors(n_neighbors=k).fit(seen[members[left]])
-            mean[left] = neighbours.kneighbors()[0].mean(axis=1).round(9)
+            mean[left] = NearestNeighbors(n_neighbors=k).fit(seen[members[left]]).kneighbors()[0].mean(axis=1).round(9)
         else:  # with itself, at 0; means in billionths
             near = np.partition(held[stale], k, axis=1)[:, : k + 1]
             mean[stale], reach[stale] = (near.sum(axis=1) * (1e9 / k)).round(), near[:, k]
@@ -180,9 +179,8 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
 
 def _clusters(seen: np.ndarray, n_clusters: int, generator: np.random.Generator) -> np.ndarray:
     """The number of each row's cluster, by k-means."""
-    kmeans = KMeans(n_clusters, random_state=int(generator.integers(2**31)))
     with threadpool_limits(1 if len(seen) <= AT_ONCE else None):
-        return kmeans.fit_predict(seen)
+        return KMeans(n_clusters, random_state=int(generator.integers(2**31))).fit_predict(seen)
 
 
 def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -192,8 +190,7 @@ def distances(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _nearest(seen: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The distance of each to the nearest of others; infinite where there are none."""
-    starts = range(0, len(others), 500)
-    least = (_squares(seen, others[start : start + 500]).min(axis=1) for start in starts)
+    least = (_squares(seen, others[start : start + 500]).min(axis=1) for start in range(0, len(others), 500))
     return _roots(reduce(np.minimum, least, np.full(len(seen), np.inf)))
 
 

@@ -120,10 +120,7 @@ class Study:
         return view
 
     def once(self, config: dict, compute: Callable[[], dict]) -> dict:
-        """`records.once`, which looks among the runs first that are shipped with the study.
-
-        Raises ValueError where there is nothing but stand-ins for images to compute it with.
-        """
+        """`records.once` with the runs that are shipped; raises ValueError where images are nothing but stand-ins."""
 
         def checked() -> dict:
             if not self.dataset.trains:

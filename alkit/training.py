@@ -22,15 +22,11 @@ SMALL = 1e8  # below this many weights times pixels a step, threads wait for eac
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the named device; "auto" is the first present of cuda, mps and cpu.
-
-    Raises ValueError for a device that is unknown or not present.
-    """
+    """The named device; "auto" is the first present of cuda, mps and cpu. Raises ValueError for one not present."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        # A number put there and read back proves that the device is present and computes.
-        torch.zeros(1, device=name).item()
+        torch.zeros(1, device=name).item()  # read back from there, it proves that the device is present and computes
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f'device is {name!r} ({reason}); give "auto", "cpu", "cuda" or "mps".') from error
@@ -41,11 +37,9 @@ def choose_precision(device: torch.device) -> str:
     """Return the fastest safe precision of a device: "bf16" or "fp16" where its hardware has it, otherwise "fp32"."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
-    if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
-        # Without these instructions bf16 is emulated, many times slower than fp32.
-        capabilities = torch.cpu.get_capabilities()
-        return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "fp32"
-    return "fp32"
+    # Without these instructions a processor emulates bf16, many times slower than fp32.
+    has = torch.cpu.get_capabilities() if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
+    return "bf16" if has.get("avx512_bf16") or has.get("amx_bf16") else "fp32"
 
 
 def fit(
@@ -166,7 +160,7 @@ def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shi
     bar = progress_bar(-(-len(images) // batch_size), "predict", 2)
     with threads_for(50 * work_of_one(images, model.width)), torch.inference_mode(), bar:
         for start in range(0, max(1, len(images)), batch_size):
-            batch = _channels_first(send(torch.tensor(images[start : start + batch_size]), device))
+            batch = send(torch.tensor(images[start : start + batch_size]), device)
             with mixed:
                 # The last layer is linear: the mean of the features gives the mean of the logits.
                 features = sum(weight * model.features(view).float() for weight, view in _views(batch, flip, shift))
@@ -175,16 +169,12 @@ def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shi
         return torch.cat(outputs).cpu().numpy()
 
 
-def _channels_first(batch: torch.Tensor) -> torch.Tensor:
-    """Images (B, H, W, C) as (B, C, H, W); features (B, D) as they are."""
-    return batch.permute(0, 3, 1, 2) if batch.ndim == 4 else batch
-
-
 def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, torch.Tensor]]:
-    """Views of a batch (B, C, H, W) with weights that add up to 1; features (B, D) have only one."""
-    views = [(1.0, batch)]
+    """Views (B, C, H, W) of a batch (B, H, W, C) with weights that add up to 1; features (B, D) have only one."""
     if batch.ndim == 2:
-        return views
+        return [(1.0, batch)]
+    batch = batch.permute(0, 3, 1, 2)
+    views = [(1.0, batch)]
     if shift:
         height, width = batch.shape[2:]
         padded = functional.pad(batch.float(), (shift,) * 4, "replicate")
@@ -198,8 +188,8 @@ def new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Mo
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = model_for(images.shape[1:], n_classes, width)
-    some = images[:: max(-(-len(images) // 2000), -(-images.size // (2000 * 32 * 32 * 3)))]
-    model.whiten(_channels_first(torch.tensor(some)))
+    some = torch.tensor(images[:: max(-(-len(images) // 2000), -(-images.size // (2000 * 32 * 32 * 3)))])
+    model.whiten(some.permute(0, 3, 1, 2) if some.ndim == 4 else some)
     return model
 
 

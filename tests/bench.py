@@ -139,7 +139,7 @@ def speed(study, dataset):
 
     plain, same = (
         PlainLoop(resnet18(), device),
-        PlainLoop(training._new_network(few.images, 10, recipe.width, 0), device),
+        PlainLoop(training.new_network(few.images, 10, recipe.width, 0), device),
     )
     model, plain = kit(precision), kit("fp32")
     ways = {

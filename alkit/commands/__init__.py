@@ -27,16 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.pop("command")
     try:
         # Imported late, so that --help is quick and the doctor runs where packages are missing.
-        run = getattr(import_module(f"alkit.commands.{HOMES.get(name, name)}"), name)
-    except ImportError as error:
-        print(f"alkit {name}: {error}; `python -m alkit doctor` says what to do.", file=sys.stderr)
-        return 2
-    try:
-        done = run(**options)
+        done = getattr(import_module(f"alkit.commands.{HOMES.get(name, name)}"), name)(**options)
     except (RuntimeError, ArithmeticError, MemoryError, ValueError, TypeError, OSError, ImportError) as error:
         of_files = isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC)
-        remedy = of_files and "give another --output, ALKIT_RECORDS or ALKIT_DATA"
-        print(f"alkit {name}: {error}", *([remedy] if remedy else []), sep="; ", file=sys.stderr)
+        remedies = ["give another --output, ALKIT_RECORDS or ALKIT_DATA"] * bool(of_files)
+        remedies += ["`python -m alkit doctor` says what to do"] * isinstance(error, ImportError)
+        print(f"alkit {name}: {error}", *remedies, sep="; ", file=sys.stderr)
         return 1 if isinstance(error, RuntimeError | ArithmeticError | MemoryError) else 2
     except KeyboardInterrupt:
         goes_on = "begins anew" if name == "grade" else "goes on after the last finished run"

@@ -24,10 +24,7 @@ papermill_engines.register("alkit", _SavedOnce)
 
 
 def execute(path: Path, folder: Path, parameters: dict) -> nbformat.NotebookNode:
-    """The notebook, executed into a folder with those of the parameters that it has.
-
-    Raises RuntimeError, which names the cell that failed.
-    """
+    """The notebook, executed into a folder with those parameters that it has; RuntimeError names a cell that failed."""
 
     def lines_of_bars(text: str) -> None:  # what else a notebook prints is shown in its page
         for line in filter(lambda line: "%|" in line, text.split("\r")):

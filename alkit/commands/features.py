@@ -1,13 +1,12 @@
 """Features of a data set's images by a network that was trained on them without their labels."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from alkit import records
 from alkit.data import Dataset, Images
-from alkit.loading import BUILT_IN, find, load
+from alkit.loading import load
 from alkit.pretraining import pretrain, views_of
 from alkit.profiles import read_profile, recipes_of
 from alkit.recipe import Recipe
@@ -20,18 +19,17 @@ def features(
 ) -> Path:  # fmt: skip
     """Train on the training images, with those of a pool, and write all arrays of a data set with features as .npz.
 
-    The weights are written too, for a profile to go on from: `weights: FILE.npz`.
-
-    Neither labels nor test images are looked at in training. What a stop left goes on; what was trained once is read.
-    epochs, width: those of the network; profile: whether images may be flipped; data, size: as for `load`. compact:
-    leave the images out, by whose fingerprint they are known, and write features in eight bits, as for git.
+    The weights are written too, for a profile to go on from: `weights: FILE.npz`. Neither labels nor test images are
+    looked at in training. What a stop left goes on; what was trained once is read. epochs, width: those of the network;
+    profile: whether images may be flipped; data, size: as for `load`. compact: leave the images out, by whose
+    fingerprint they are known, and write features in eight bits, as for git.
     Raises ValueError for parameters that cannot be used and an output that is there already.
     """
     if output.suffix != ".npz" or output.exists():
         raise ValueError(f"output is {output}; give a new file FILE.npz.")
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
     flip = recipes_of(read_profile(profile)["recipes"])["original_label"].flip
-    dataset = load(data, unlabelled=data not in BUILT_IN and _has_pool(find(data)), size=size)
+    dataset = load(data, unlabelled=None, size=size)
     if compact and not (len(dataset.test) and (dataset.train.labels >= 0).all()):
         raise ValueError(f"compact is True, but {data} has images without labels, or none to test on; leave it out.")
     if dataset.known_as:
@@ -67,10 +65,3 @@ def features(
     n_features = model.classifier.in_features
     print(f"{dataset.name}: {n_features} features of each image, learned from {len(images):,} without labels")
     return output
-
-
-def _has_pool(path: Path | None) -> bool:
-    """Whether there are images without labels; of what cannot be read, `load` says so."""
-    with suppress(Exception), np.load(path, allow_pickle=False) as arrays:
-        return "x_pool" in arrays.files
-    return path is not None and (path / "unlabelled").is_dir()

@@ -13,7 +13,6 @@ from alkit.commands.kernels import AT_ONCE, Kernels
 
 # Students, assignments and scores are named as in nbgrader's tables.
 COLUMNS = "student_id assignment exercise score max_score said file".split()
-QUIET = logging.Logger("alkit", logging.CRITICAL)  # what goes wrong is said in the table
 
 
 def grade(folder: Path, output: Path, limit: int = 300) -> Path:
@@ -84,7 +83,7 @@ def _grade(path: Path, name: Path, exercises: dict[str, list[str]], place: Path,
     client = NotebookClient(
         notebook, kernel_name="python3", kernel_manager_class=Kernels, resources={"metadata": {"path": str(place)}},
         timeout=limit, interrupt_on_timeout=True, allow_errors=True,
-        extra_arguments=["--log-level=CRITICAL"], log=QUIET,
+        extra_arguments=["--log-level=CRITICAL"], log=logging.Logger("alkit", logging.CRITICAL),  # the table says it
     )  # fmt: skip
     problem = "its check was not run."
     try:
@@ -92,12 +91,10 @@ def _grade(path: Path, name: Path, exercises: dict[str, list[str]], place: Path,
     except Exception as error:  # a kernel that died, or did not listen
         problem = f"the kernel stopped ({' '.join(str(error).split())[:200]})."
     said = {each["exercise"]: each["said"] for each in map(json.loads, said_to.read_text("utf-8").splitlines())}
-    rows = []
     for exercise in exercises[stem]:
         errors = [_error(cell) for cell in cells if exercise in _exercises([cell])]
-        stopped = next(filter(None, reversed(errors)), problem)
-        rows.append(row(stem, exercise, said.get(exercise) or f"Not yet: {stopped}"))
-    return rows
+        said.setdefault(exercise, f"Not yet: {next(filter(None, reversed(errors)), problem)}")
+    return [row(stem, exercise, said[exercise]) for exercise in exercises[stem]]
 
 
 def _exercises(cells: list) -> list[str]:

@@ -1,10 +1,10 @@
 """Notebooks as HTML pages that need no network, as slides, and as handouts without solutions."""
 
-import io
 import re
 import shutil
 import subprocess
 import tarfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,14 +19,11 @@ from alkit.profiles import profile_path
 
 NOTEBOOKS, ORIGINALS = ROOT / "notebooks", "[0-9][0-9]_*[a-z].ipynb"  # no 04_least_certainty-Copy1.ipynb of JupyterLab
 FILES = "*.[cps][snv][gv]"  # tables and charts
-TEMPLATES = str(Path(__file__).parent)
 # A page cannot run widgets; the picture beside stands for them.
 KINDS = {"display_data_priority": ["image/png", "text/html", "text/markdown", "text/plain"]}
 
 
-def render(
-    notebook: nbformat.NotebookNode, page: Path, show_code: bool, *, formulas: bool = True, **resources,
-) -> str:  # fmt: skip
+def render(notebook: nbformat.NotebookNode, page: Path, show_code: bool, *, formulas: bool = True, **resources) -> str:
     """Write a notebook as an HTML page and return its title; `resources`: what page/index.html.j2 asks for.
 
     These are `stems`, of all pages that it links to, `slides`, whether it is a slide at a time, and `query`, a table.
@@ -45,11 +42,8 @@ def render(
     html = html.replace(' tabindex="0"', "").replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
     # On a telephone: names may break at their underscores, a heading of several rows may be as wide as the table.
     html = re.sub(r"<th>\w+</th>", lambda found: found[0].replace("_", "_<wbr>"), html)
-    html = re.sub(
-        r"<td>(<strong>.*?</td>)((?:\s*<td></td>)+)",
-        lambda found: f'<td colspan="{found[2].count("<td>") + 1}">{found[1]}',
-        html,
-    )
+    heading = r"<td>(<strong>.*?</td>)((?:\s*<td></td>)+)"
+    html = re.sub(heading, lambda found: f'<td colspan="{found[2].count("<td>") + 1}">{found[1]}', html)
     html = html.replace("<table", '<div class="kit-table" role="group" aria-label="table" tabindex="0"><table')
     page.write_text(html, encoding="utf-8")
     return title
@@ -58,7 +52,7 @@ def render(
 @cache  # with its templates, which take longer to compile than a page to write
 def _exporter(show_code: bool) -> HTMLExporter:
     options = dict.fromkeys(("exclude_input_prompt", "exclude_output_prompt", "exclude_anchor_links"), True)
-    options |= {"template_name": "page", "extra_template_basedirs": [TEMPLATES]}
+    options |= {"template_name": "page", "extra_template_basedirs": [str(Path(__file__).parent)]}
     return HTMLExporter(exclude_input=not show_code, **options, config={"NbConvertBase": KINDS})
 
 
@@ -86,8 +80,13 @@ def handout(output: Path) -> Path:
     if output.resolve() == NOTEBOOKS.resolve():
         raise ValueError(f"output is {output}, where the solutions would be lost; give another folder.")
     others = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__", "reports")
-    with TemporaryDirectory() as committed:
-        source = _committed(Path(committed)) or NOTEBOOKS
+    with TemporaryDirectory() as own:
+        source, committed = NOTEBOOKS, Path(own)
+        with suppress(OSError, subprocess.CalledProcessError, tarfile.TarError):  # no git, or no clone
+            command = ["git", "archive", "--output", packed := committed / ".packed.tar", "HEAD", "."]
+            subprocess.run(command, cwd=NOTEBOOKS, capture_output=True, check=True)
+            shutil.unpack_archive(packed, committed, filter="data")
+            source = committed if any(committed.glob(ORIGINALS)) else NOTEBOOKS
         shutil.copytree(source, output, ignore=others, dirs_exist_ok=True)
         originals = [(path.name, nbformat.read(path, nbformat.NO_CONVERT)) for path in source.glob(ORIGINALS)]
     for name, notebook in originals:
@@ -99,17 +98,6 @@ def handout(output: Path) -> Path:
     return output
 
 
-def _committed(folder: Path) -> Path | None:
-    """The notebooks and what lies beside them as git has them, written into a folder; None where it has none."""
-    try:
-        done = subprocess.run(["git", "archive", "HEAD", "."], cwd=NOTEBOOKS, capture_output=True, check=True)
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(folder, filter="data")
-    except (OSError, subprocess.CalledProcessError, tarfile.TarError):
-        return None
-    return folder if any(folder.glob(ORIGINALS)) else None
-
-
 def slides(profile: str = "quick", output: Path | None = None, *, show_code: bool = True) -> Path:
     """Write slides of the notebooks that the report with this profile executed, a page each, and return their folder.
 
@@ -118,8 +106,7 @@ def slides(profile: str = "quick", output: Path | None = None, *, show_code: boo
     report = ROOT / "reports" / profile_path(profile).stem
     if not (executed := sorted((report / "notebooks").glob(ORIGINALS))):
         raise FileNotFoundError(f"{report} has no report; run `alkit report --profile {profile}`.")
-    output = output or report / "slides"
-    output.mkdir(parents=True, exist_ok=True)
+    (output := output or report / "slides").mkdir(parents=True, exist_ok=True)
     for path in executed:
         notebook, cells = nbformat.read(path, nbformat.NO_CONVERT), []
         for cell in notebook.cells:  # a heading of the second level begins a slide

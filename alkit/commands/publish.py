@@ -26,12 +26,9 @@ def publish_report(study: Study, report: Path) -> None:
     These are the runs and searches of the study, with any n_query, n_rounds and order, and its labels, but not its
     images; the profile `replay` is written anew, with which notebooks read them.
     """
-    published = {}  # all that can fail comes before what was published goes
-    for path in sorted(records.folder().glob("*.json")):
-        done = records.read(path.stem, path.parent)
-        if done and _belongs(done.get("config", {}), study):
-            published[path.stem] = _small(done, study)
-    shutil.rmtree(PUBLISHED, ignore_errors=True)
+    kept = ((path.stem, records.read(path.stem, path.parent)) for path in sorted(records.folder().glob("*.json")))
+    published = {name: _small(done, study) for name, done in kept if done and _belongs(done.get("config", {}), study)}
+    shutil.rmtree(PUBLISHED, ignore_errors=True)  # after all that can fail
     for name, done in published.items():
         records.write(name, done, PUBLISHED)
     labels = {f"y_{name}": getattr(study.dataset, name).labels.astype(np.uint16) for name in ("train", "test")}
@@ -51,8 +48,7 @@ def write_profile(path: Path, study: Study, sources: dict[str, str], comment: st
     """Write a study as a profile, named like its file, with its `data`, and perhaps `weights`, and a comment on top."""
     names = ("n_labelled", "n_query", "device", "n_trials", "fidelity", "shipped")
     values = {"profile": path.stem} | sources | {name: getattr(study, name) for name in names}
-    values["seeds"] = list(study.seeds)
-    values["recipes"] = {name: recipe.changes() for name, recipe in study.recipes.items()}
+    values |= {"seeds": list(study.seeds), "recipes": {name: each.changes() for name, each in study.recipes.items()}}
     text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=200)
     path.parent.mkdir(parents=True, exist_ok=True)
     records.replace_file(path, lambda partial: partial.write_text(f"# {comment}\n{text}", encoding="utf-8"))

@@ -24,9 +24,7 @@ from alkit.strategies import BEYOND
 from alkit.study import Study
 
 COLUMNS = "position image score predicted probability label digest".split()
-NEXT = (
-    "Choose labels and save the table; it goes where the browser puts downloads. Go on with `--labels` and that file."
-)
+NEXT = "Choose labels and save the table, to where the browser puts downloads. Go on with `--labels` and that file."
 
 
 def query(
@@ -50,8 +48,7 @@ def query(
     output.parent.mkdir(parents=True, exist_ok=True)  # before anything is trained
     own = read_profile(profile)
     recipes = recipes_of(own["recipes"])
-    widths = {recipes["original_label"].width}
-    dataset = with_weights(load(data, unlabelled=True, size=size), own.get("weights"), profile, widths)
+    dataset = with_weights(load(data, unlabelled=True, size=size), own.get("weights"), profile, recipes)
     images, known, classes = dataset.train.images, dataset.train.labels.copy(), dataset.class_names
     n_given, source = int((known >= 0).sum()), find(data)
     pool, names = images[n_given:], dataset.pool_files or tuple(map(str, range(len(images) - n_given)))
@@ -172,9 +169,8 @@ def _page(table: pd.DataFrame, text: str, source: Path, pool: np.ndarray, classe
     rows["image"] = table["image"].map(escape)
     html = rows.to_html(index=False, escape=False, border=0, float_format="{:.3f}".format, justify="left")
     cells = [nbformat.v4.new_markdown_cell(f"# Label these {len(table)} images\n\n{text} {NEXT}\n\n{html}")]
-    empty_where_none = table.astype(object).where(table.notna(), "")
-    to_save = {"columns": COLUMNS, "rows": empty_where_none.to_numpy().tolist()}
-    to_save |= {"classes": classes, "file": output.name}
+    empty_where_none = table.astype(object).where(table.notna(), "").to_numpy().tolist()
+    to_save = {"columns": COLUMNS, "rows": empty_where_none, "classes": classes, "file": output.name}
     notebook, page = nbformat.v4.new_notebook(cells=cells), output.with_suffix(".html")
     render(notebook, page, True, formulas=False, query=to_save)
     return page

@@ -59,10 +59,6 @@ def tune(output: Path, profile: str = "quick", *, experiments=None, storage=None
 def _confirm(study: Study, experiment: str) -> float:
     """Validation F1 with a recipe for all its epochs, with a seed and so on folds that its search did not have."""
     seed, n_folds = 1, N_FOLDS.get(experiment, 2)
-
-    def compute() -> dict:
-        parts = training_images(study, experiment, seed)
-        given = study.recipe(experiment), n_folds, seed, study.device, study.dataset.weights
-        return {"f1": validate(*parts, *given)}
-
-    return study.once({"confirmed": "validation", "n_folds": n_folds} | study.config(experiment, seed), compute)["f1"]
+    config = {"confirmed": "validation", "n_folds": n_folds} | study.config(experiment, seed)
+    given = study.recipe(experiment), n_folds, seed, study.device, study.dataset.weights
+    return study.once(config, lambda: {"f1": validate(*training_images(study, experiment, seed), *given)})["f1"]
