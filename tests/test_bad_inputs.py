@@ -478,7 +478,7 @@ group(
 )  # fmt: skip
 group(
     "profile", open_study,
-    "profile is {}; give cifar10, cifar10-fixed, live, quick, replay or the path of a .yaml file.",
+    "profile is {}; give cifar10, cifar10-fixed, cifar10-pretrained, live, quick, replay or the path of a .yaml file.",
     ("near quick", "quik", "'quik'"),
     ("nothing", "", "''"),
     ("None", None, "'None'"),
@@ -810,7 +810,7 @@ group(
 )  # fmt: skip
 group(
     "report", lambda line: of_command(f"report {line}"), "alkit report: {}",
-    ("another profile", "--profile quik", "profile is 'quik'; give cifar10, cifar10-fixed, live, quick, replay or ..."),
+    ("another profile", "--profile quik", "profile is 'quik'; give cifar10, cifar10-fixed, cifar10-pretrained, ..."),
     ("a profile without a value", "--profile", "error: argument --profile: expected one argument"),
     ("no such data", "--data mine.npz", 'data is \'mine.npz\' (no such file); give "cifar10", "digits" or ...'),
     ("a table as data", "--data table.csv", "data is 'table.csv' (not an .npz file); give ..."),

@@ -99,9 +99,9 @@ def test_a_profile_is_found_whatever_the_case_of_its_name():
 
 def test_the_profiles_are_studies_and_cifar10_has_the_sizes_of_the_report(cifar10):
     names = {path.stem for path in PROFILES.glob("*.yaml")}
-    assert (
-        {load_study(name).profile for name in names} == names == {"quick", "cifar10", "cifar10-fixed", "live", "replay"}
-    )
+    assert names == {"quick", "cifar10", "cifar10-fixed", "cifar10-pretrained", "live", "replay"}
+    on_real_images = {"cifar10-pretrained"}  # its weights are of a network for these
+    assert {load_study(name).profile for name in names - on_real_images} == names - on_real_images
     study = load_study("cifar10")
     assert (read_profile("cifar10")["data"], study.n_labelled, study.n_query) == ("cifar10", 1000, 5000)
 
@@ -114,7 +114,7 @@ def test_live_is_the_same_split_of_cifar10_with_features_of_every_image():
         np.testing.assert_array_equal(getattr(live, part).labels, getattr(replay, part).labels)
         assert getattr(live, part).inputs.shape == (len(getattr(replay, part)), 256)
     assert len(live.seeds) == 50 and (live.n_labelled, live.n_query) == (1000, 5000)
-    assert live.run("original_label", 0)["f1"] > 0.55  # 0.60 on AVX-512
+    assert live.run("original_label", 0)["f1"] > 0.58  # 0.63 on AVX-512
 
 
 def test_replay_has_the_recipes_and_seeds_of_cifar10():
