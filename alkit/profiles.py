@@ -91,8 +91,7 @@ def with_weights(dataset: Dataset, source: str | None, profile: str, recipes: di
     """
     if source in ("", None):
         return dataset
-    weights = arrays_of(weights_path(str(source), profile), weights=True)
-    if not weights:
+    if not (weights := arrays_of(weights_path(str(source), profile), weights=True)):
         raise ValueError(f"weights is {source!r}, which holds none; give a file that `alkit features` wrote.")
     for width in {recipe.width for recipe in recipes.values()}:
         go_on_from(new_network(dataset.train.inputs[:2], 2, width, 0), weights)

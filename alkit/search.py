@@ -59,8 +59,7 @@ def search(
             f1 = validate(*parts, tried, n_folds, seed, study.device, study.dataset.weights, judged)
             trial.set_user_attr("validation_f1", f1)
             if selection == "test":
-                given = tried, seed, study.device, study.dataset.weights
-                predicted = _predict(parts[0] + parts[1], study.test, *given)
+                predicted = _predict(parts[0] + parts[1], study.test, tried, seed, study.device, study.dataset.weights)
                 f1 = float(f1_score(study.test.labels, predicted, average="macro"))
                 trial.set_user_attr("test_f1", f1)
         except FloatingPointError:

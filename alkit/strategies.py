@@ -127,13 +127,13 @@ def most_typical(seen: np.ndarray, clusters: np.ndarray, n_labelled: int, n_quer
 
 def _typical_first(seen: np.ndarray, members: np.ndarray) -> Iterator[int]:
     """Yield members of a cluster, of those left the one of the least mean distance to its 20 nearest, or to half."""
-    left, n = np.ones(len(members), bool), len(members)
-    held = distances(*[seen[members]] * 2) if n <= AT_ONCE else None  # features need not be held as well
-    mean, reach, stale = np.full(n, np.inf), np.zeros(n), slice(None)
-    for n_left in range(n, 1, -1):
+    seen, left = seen[members], np.ones(len(members), bool)
+    held = distances(seen, seen) if len(seen) <= AT_ONCE else None
+    mean, reach, stale = np.full(len(seen), np.inf), np.zeros(len(seen)), slice(None)
+    for n_left in range(len(seen), 1, -1):
         k = min(20, n_left // 2)
         if held is None:
-            mean[left] = NearestNeighbors(n_neighbors=k).fit(seen[members[left]]).kneighbors()[0].mean(axis=1).round(9)
+            mean[left] = NearestNeighbors(n_neighbors=k).fit(seen[left]).kneighbors()[0].mean(axis=1).round(9)
         else:  # with itself, at 0; means in billionths
             near = np.partition(held[stale], k, axis=1)[:, : k + 1]
             mean[stale], reach[stale] = (near.sum(axis=1) * (1e9 / k)).round(), near[:, k]
