@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import nbformat
@@ -21,7 +22,7 @@ from sklearn.datasets import load_sample_images
 from alkit import ROOT
 from alkit.commands import execute, kernels, main, pages
 from alkit.commands import report as report_module
-from alkit.commands.kernels import Kernels, _ForkedKernel, _Process
+from alkit.commands.kernels import Kernels, _ForkedKernel
 
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 
@@ -83,8 +84,8 @@ def test_own_colour_images_run_through_the_notebooks_that_write_files(tmp_path, 
 )
 def test_the_first_failing_cell_stops_the_report_and_is_named(code, message, notebooks, tmp_path, monkeypatch, capsys):
     # Where much else runs, the kernel of 00 is about to start when that of 02 has failed.
-    launch = _Process.start
-    monkeypatch.setattr(_Process, "start", lambda process: time.sleep(1) or launch(process))
+    launch = BaseProcess.start
+    monkeypatch.setattr(BaseProcess, "start", lambda process: time.sleep(1) or launch(process))
     write_notebook(notebooks, "00_never", "1")
     write_notebook(notebooks, "01_beside", "import time; time.sleep(600)")
     write_notebook(notebooks, "02_bad", code, "2")
@@ -147,7 +148,7 @@ def test_a_kernel_that_is_just_beginning_or_has_just_ended_is_no_error_where_all
     kernel, states = Kernels(), []
     kernel.provisioner = _ForkedKernel(parent=kernel, kernel_spec=kernel.kernel_spec)
     Kernels.started.add(kernel)
-    monkeypatch.setattr(_Process, "start", lambda process: states.append(Kernels.kill()))
+    monkeypatch.setattr(BaseProcess, "start", lambda process: states.append(Kernels.kill()))
     asyncio.run(kernel.provisioner.launch_kernel(["python", "-f", "connection.json"], env={}))
     kernel.provisioner.process = None
     Kernels.kill()
@@ -156,6 +157,7 @@ def test_a_kernel_that_is_just_beginning_or_has_just_ended_is_no_error_where_all
 
 BEGIN = """
 import signal, sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from alkit.commands import execute, kernels, main, pages
 kernels.PRELOADED = ["alkit.commands.kernels", "ipykernel.kernelapp"]  # of this notebook

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import context, forkserver, parent_process
+from multiprocessing import forkserver, get_context, parent_process
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import ClassVar
@@ -81,28 +81,23 @@ class Kernels(AsyncKernelManager):
 
 class _ForkedKernel(LocalProvisioner):
     async def launch_kernel(self, cmd, **options):
-        process = _Process(args=(cmd[cmd.index("-f") :], options["env"], options.get("cwd") or os.getcwd()))  # noqa: PTH109
+        given = cmd[cmd.index("-f") :], options["env"], options.get("cwd") or os.getcwd()  # noqa: PTH109
+        process = get_context("forkserver").Process(target=_run, args=given)
         process.start()
+        # What jupyter_client asks of a process.
+        process.stdin = process.stdout = process.stderr = None
+        process.wait, process.poll = process.join, lambda: process.exitcode
+        process.send_signal = lambda number: os.kill(process.pid, number)
         self.process = process
         return self.connection_info
 
 
-class _Process(getattr(context, "ForkServerProcess", context.SpawnProcess)):  # Windows, where none is forked, has none
-    """A forked kernel, with what jupyter_client asks of a process."""
+def _run(arguments: list[str], variables: dict[str, str], folder: str) -> None:
+    from ipykernel.kernelapp import IPKernelApp
 
-    stdin = stdout = stderr = None
-    wait = context.SpawnProcess.join
-    poll = property(lambda self: lambda: self.exitcode)
-    send_signal = property(lambda self: lambda number: os.kill(self.pid, number))
-
-    def run(self):
-        from ipykernel.kernelapp import IPKernelApp
-
-        arguments, variables, sys.path[0] = self._args
-        os.setsid()  # Ctrl+C is for the report
-        os.environ |= variables
-        os.chdir(sys.path[0])
-        Thread(target=lambda: os._exit(parent_process().join() or 1), daemon=True).start()  # not to outlive the report
-        app = IPKernelApp.instance()
-        app.initialize(arguments)
-        app.start()
+    os.setsid()  # Ctrl+C is for the report
+    os.environ |= variables
+    os.chdir(folder)
+    sys.path[0] = folder
+    Thread(target=lambda: os._exit(parent_process().join() or 1), daemon=True).start()  # not to outlive the report
+    IPKernelApp.launch_instance(arguments)
