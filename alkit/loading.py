@@ -41,8 +41,7 @@ def load(source: str, *, unlabelled: bool | None = False, size: int = 0) -> Data
     `features_pool` where the others have features; they come last in `train`, with the label -1, and `test` is empty
     where there is none. A file that the kit published holds labels, perhaps with features: CIFAR-10 in `data_folder()`,
     if it has the same labels, or else grey squares, give the images. "cifar10" downloads once (170 MB, checksum
-    verified) into `data_folder()`; a `cifar-10-python.tar.gz` there is used instead, and the environment variable
-    CIFAR10_URL names a mirror: the checksum makes either safe.
+    verified) into `data_folder()`, from CIFAR10_URL if set; a `cifar-10-python.tar.gz` there is used instead.
     Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
     for content that cannot be used.
     """

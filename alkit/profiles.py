@@ -22,15 +22,11 @@ PROFILES = ROOT / "notebooks" / "profiles"
 class _Loader(yaml.SafeLoader):
     """Refuses what YAML lets through: a key twice, of which one would count, and aliases, of which few can be huge."""
 
-    def construct_mapping(self, node, deep=False):
-        for number, (key, _) in enumerate(node.value):
-            if key.value in [other.value for other, _ in node.value[:number]]:
-                raise yaml.YAMLError(f"{key.value} a second time{key.start_mark}")
-        return super().construct_mapping(node, deep)
-
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError(f"an alias{self.peek_event().start_mark}; write what it stands for")
+        if isinstance(index, yaml.Node) and index.value in [key.value for key, _ in parent.value]:  # it is a key
+            raise yaml.YAMLError(f"{index.value} a second time{index.start_mark}")
         return super().compose_node(parent, index)
 
 

@@ -132,8 +132,7 @@ def validate(
     predicted, done = np.empty_like(labelled.labels), np.empty(0, np.int64)
     with warnings.catch_warnings(action="ignore", category=UserWarning):
         # A class with fewer images than folds is in some of them only, which does no harm.
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-        folds = list(folds.split(labelled.labels, labelled.labels))
+        folds = list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(labelled.labels, labelled.labels))
     for number, (others, held_out) in enumerate(folds, 1):
         predicted[held_out] = _predict(labelled[others] + added, labelled[held_out], recipe, seed, device, weights)
         done = np.concatenate([done, held_out])
@@ -198,5 +197,5 @@ def _sampler(selection: str, seed: list[int] | None, given: dict) -> optuna.samp
 
 def _row(trial: FrozenTrial) -> dict:
     scores = {name: trial.user_attrs.get(name, np.nan) for name in ("validation_f1", "test_f1")}
-    seconds = (trial.datetime_complete - trial.datetime_start).total_seconds()
+    seconds = trial.duration.total_seconds()
     return scores | {"given_up": trial.state == TrialState.PRUNED, "seconds": seconds} | trial.params

@@ -89,10 +89,7 @@ class Study:
         return self.once(self.config(experiment, seed), lambda: train_and_test(self, experiment, seed))
 
     def results(self, experiments: tuple[Experiment, ...] = EXPERIMENTS, *, every_round: bool = False) -> pd.DataFrame:
-        """Run, or read, experiments with every seed: a row a run, or with `every_round` one after each; see COLUMNS.
-
-        Runs that are to be done go to several processes where that is worth it.
-        """
+        """Read, or `run_all`, these with every seed: a row a run, or with `every_round` one after each; see COLUMNS."""
         if isinstance(experiments, str) or callable(experiments):
             raise TypeError(f"experiments is {experiments!r}; give a tuple of them, such as ('random', 'entropy').")
         if len(names := dict.fromkeys(map(name_of, experiments))) < len(experiments):

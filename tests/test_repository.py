@@ -74,7 +74,7 @@ def test_the_house_does_not_grow():
     # It was 3,409 lines before it was rebuilt; strategies beyond the report's may take 250 of these, grades 130,
     # queries 190, folders of pictures and pools without labels 130, features 95,
     # their training without labels, and from the weights of that, 250.
-    assert sum(map(n_lines, CORE)) <= 2380
+    assert sum(map(n_lines, CORE)) <= 2371
     assert sum(map(n_lines, COMMANDS)) <= 946
     assert {path.name: n_lines(path) for path in CORE + COMMANDS if n_lines(path) > 240} == {}
     assert n_lines(ROOT / "alkit" / "samplers.py") <= 90
