@@ -12,8 +12,9 @@ def augmented_batches(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield an epoch of images (N, H, W, C) uint8 in random order: batches (B, C, H, W), changed, and labels (B,).
 
-    They are uint8, or float32 of 0 to 255 where the recipe changes colours; features (N, D) stay as they are. The
-    random numbers come from the CPU, so that they are the same on every device, and travel once an epoch.
+    They are uint8, or float32 of 0 to 255 where the recipe changes colours; of features (N, D), a part may be taken
+    from another image of the batch, as in VIME (Yoon et al. 2020) and SCARF (Bahri et al. 2022). The random numbers
+    come from the CPU, so that they are the same on every device, and travel once an epoch.
     """
     n, height, width, _ = images.shape if images.ndim == 4 else (*images.shape, 1, 1)
     ranges = (-recipe.shift, recipe.shift + 1), (-recipe.shift, recipe.shift + 1), (0, 2), (0, height), (0, width)
@@ -24,7 +25,11 @@ def augmented_batches(
     batches = zip(draws.tensor_split(n_batches, 1), colours.tensor_split(n_batches, 1), strict=True)
     for (order, down, right, flip, row, column), colour in batches:
         if images.ndim == 2:
-            yield images[order], labels[order]
+            batch = images[order]
+            if recipe.swap:
+                taken = send(torch.rand(batch.shape, generator=generator) < recipe.swap, images.device)
+                batch = torch.where(taken, batch.roll(1, 0), batch)
+            yield batch, labels[order]
             continue
         rows, columns = _mirrored(height, down), _mirrored(width, right)
         columns = torch.where(flip[:, None].bool() & recipe.flip, columns.flip(1), columns)

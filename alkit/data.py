@@ -43,8 +43,7 @@ class Images:
 class Dataset:
     """A training and a test part; known_as: the fingerprint of images that these are stand-ins for, empty otherwise.
 
-    pool_files: names of the training images without labels, if they have any. weights: those of a network, by name,
-    that trainings go on from; none where they begin anew.
+    pool_files: names of the training images without labels, if any. weights: those of a network to go on from, if any.
     """
 
     name: str

@@ -18,9 +18,8 @@ def read_folder(folder: Path, size: int = 0) -> dict[str, np.ndarray]:
 
     Pictures may lie deeper; what is hidden is left out. Where all have the same sides of 8 to 96 pixels, and no `size`
     is given, they stay as they are; otherwise the middle square is brought to `size`, or 32, pixels. They are grey if
-    all files are. The labelled ones, which a folder has in the order of their classes, are shuffled, always alike.
-    Raises ValueError for a size out of range, a file that cannot be read, less than two classes, one without pictures,
-    and a `test` with other classes.
+    all files are. The labelled ones are shuffled, always alike. Raises ValueError for a size out of range, a file that
+    cannot be read, less than two classes, one without pictures, and a `test` with other classes.
     """
     if size and not 8 <= size <= 96:
         raise ValueError(f"size is {size}; give 8 to 96 pixels.")

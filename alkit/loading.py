@@ -34,16 +34,15 @@ def load(source: str, *, unlabelled: bool | None = False, size: int = 0) -> Data
     """Load "cifar10", "digits" or the path of an `.npz` file or a folder, seen from here or the project's folder.
 
     The file holds `x_train`, `y_train`, `x_test`, `y_test`: images (N, H, W) or (N, H, W, C) uint8, sides of 8 to 96
-    pixels and 1 or 3 channels, labels (N,) integer, numbered from 0, 2 to 1,000 classes; perhaps `class_names` and
-    `name`; perhaps `features_train` and `features_test`, (N, D) real numbers that another model makes of the images,
-    from which models learn then. A folder is read as `read_folder` says, to which `size` goes. With `unlabelled`,
-    images without labels are needed too (None: taken where there are some), `x_pool`, perhaps their `pool_files`, and
-    `features_pool` where the others have features; they come last in `train`, with the label -1, and `test` is empty
-    where there is none. A file that the kit published holds labels, perhaps with features: CIFAR-10 in `data_folder()`,
-    if it has the same labels, or else grey squares, give the images. "cifar10" downloads once (170 MB, checksum
-    verified) into `data_folder()`, from CIFAR10_URL if set; a `cifar-10-python.tar.gz` there is used instead.
-    Raises FileNotFoundError for a file that is missing or no .npz, ConnectionError for a failed download and ValueError
-    for content that cannot be used.
+    pixels and 1 or 3 channels, labels (N,) integer, numbered from 0, 2 to 1,000 classes; perhaps `class_names`, `name`,
+    and `features_train` and `features_test`, (N, D) real numbers, from which models learn then. A folder is read as
+    `read_folder` says, to which `size` goes. With `unlabelled`, images without labels are needed too (None: taken where
+    there are some), `x_pool`, perhaps their `pool_files`, and `features_pool` where the others have features; they come
+    last in `train`, with the label -1, and `test` is empty where there is none. Of a file that the kit published, which
+    has no images, CIFAR-10 in `data_folder()` gives them, if its labels are the same, or else grey squares. "cifar10"
+    downloads once (170 MB, checksum verified) into `data_folder()`, from CIFAR10_URL if set; a
+    `cifar-10-python.tar.gz` there is used instead. Raises FileNotFoundError for a file that is missing or no .npz,
+    ConnectionError for a failed download and ValueError for content that cannot be used.
     """
     if source in BUILT_IN and unlabelled:
         raise ValueError(f"{source} has a label for every image; give a folder or file with images without labels.")
@@ -160,8 +159,8 @@ def _dataset(path: Path, arrays: dict[str, np.ndarray], known_as: str = "", unla
             problem = f"{len(present)} classes up to {present[-1]} among its {called} labels"
             accepted = "2 to 1,000 classes numbered from 0, each with training and test images"
             raise ValueError(f"{path} has {problem}; {accepted}, are accepted.")
-    unnamed = Dataset(path.resolve().stem, tuple(map(str, range(n_classes))), train, test, known_as)
-    name, class_names = KNOWN_FILES.get(unnamed.fingerprint, (unnamed.name, unnamed.class_names))
+    unnamed, images = (path.resolve().stem, tuple(map(str, range(n_classes)))), Dataset("", (), train, test, known_as)
+    name, class_names = KNOWN_FILES.get(images.fingerprint, unnamed)
     if arrays.keys() & {*features}:
         parts = _with_features(path, parts, arrays)
         train, test = parts["train"], parts.get("test", parts["train"][:0])

@@ -1,7 +1,7 @@
 """A small, wide network for images, sized by them, one for features, and Muon, the optimiser of convolutions."""
 
 import math
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from torch import nn
@@ -29,7 +29,7 @@ class Convolution(nn.Module):
 
 
 class Model(nn.Module):
-    """What a network of images and one of features have in common: a last layer, on what `features` gives."""
+    """What a network of images and one of features have in common: a last layer, on what `features` gives, (N, D)."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.features(images))
@@ -44,7 +44,6 @@ class Network(Model):
 
     A fixed first layer makes the colours of neighbouring pixels uncorrelated (`whiten`). Then the sides are halved
     until the shorter has 2 to 5 pixels: one stage for 8x8, three for 28x28 and 32x32, five for 96x96.
-    `features` gives what the last layer sees, (N, D).
     """
 
     def __init__(self, image_shape: tuple[int, int, int], n_classes: int, width: int = 64):
@@ -64,15 +63,18 @@ class Network(Model):
         rescale(self.convolutions())
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.maps(images)[-1].amax((2, 3))
+
+    def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """What the fixed layer and each stage give, (N, channels, height, width) each."""
         x = functional.conv2d((images - self.mean) * self.scale, self.whitening, self.bias)
-        return self.stages(functional.gelu(x)).amax((2, 3))
+        return [*accumulate(self.stages, lambda seen, stage: stage(seen), initial=functional.gelu(x))]
 
     @torch.no_grad()
     def whiten(self, images: torch.Tensor) -> None:
         """Set the first layer from images (N, C, H, W): standardised channels, then patches of 2x2 pixels whitened.
 
-        Its filters are the principal components of the patches, each divided by its spread, once with either sign
-        (Page 2019; Jordan 2024, arXiv 2404.00498).
+        Filters are principal components, each divided by its spread, once with either sign (Page 2019; Jordan 2024).
         """
         self.mean.copy_(images.float().mean((0, 2, 3))[:, None, None])
         # Images of one colour have no spread to divide by.
@@ -87,7 +89,6 @@ class Perceptron(Model):
     """Turns features (N, D) of images, made by another model, into logits (N, n_classes).
 
     Each feature is standardised; then come `width` hidden units, normalised over each image, and GELU.
-    `features` gives what the last layer sees, (N, width).
     """
 
     def __init__(self, n_features: int, n_classes: int, width: int = 64):

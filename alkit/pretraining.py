@@ -2,12 +2,14 @@
 
 import io
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA
 from torch import nn
 from torch.nn import functional
 
@@ -105,8 +107,7 @@ def view(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> to
     """Images (B, H, W, C), changed at random, as (B, C, H, W) in the same order; of large ones a part each.
 
     As in SimCLR (Chen et al. 2020) a part has a fifth of the image at least, and a fifth of the parts are grey, or
-    colours alone would tell. It has three quarters of the pixels a side: that costs half of the time, and shows things
-    about as large as in images.
+    colours alone would tell. Three quarters of the pixels a side take half of the time, and show things about as large.
     """
     n, places = len(images), torch.arange(len(images), device=images.device)
     ((changed, order),) = augmented_batches(images, places, 1, recipe, generator)
@@ -124,6 +125,28 @@ def view(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> to
     grey = send(drawn[4] < 0.2, images.device)
     seen[grey] = seen[grey].mean(1, keepdim=True)
     return seen
+
+
+def feature_extractor(model: Model, some: np.ndarray, flip: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns images (N, H, W, C) uint8 into rows (N, D) float32 of what a network sees in all its layers.
+
+    The mean of each channel over each quarter of an image, averaged with those of the image half as large again, and
+    with `flip` of the mirror images. Of these numbers, standardised, up to 256 principal components of `some` images,
+    each divided by the fourth root of its variance: small ones count too, but less than large ones.
+    """
+
+    def look(batch: torch.Tensor) -> torch.Tensor:
+        larger = functional.interpolate(batch.float(), scale_factor=1.5, mode="bilinear")
+        both = zip(model.maps(batch), model.maps(larger), strict=True)
+        return torch.cat([sum(functional.adaptive_avg_pool2d(x, 2).flatten(1) for x in pair) for pair in both], dim=1)
+
+    rows = training.predict_features(model, some, look, flip)
+    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-6
+    found = PCA(min(256, *rows.shape), svd_solver="covariance_eigh").fit((rows - mean) / spread)
+    # Models standardise each number, which undid the fourth root, did not each have a part of all components.
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(len(found.components_),) * 2))[0].astype(np.float32)
+    matrix = found.components_.T / found.explained_variance_.clip(1e-6) ** 0.25 @ turn / spread[:, None]
+    return lambda images: training.predict_features(model, images, look, flip) @ matrix - mean @ matrix
 
 
 def _keep(state: Path, epoch: int, tensors: list[torch.Tensor], generator: torch.Generator) -> None:

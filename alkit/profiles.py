@@ -80,11 +80,7 @@ def load_study(profile: str = "quick", **changes) -> Study:
 
 
 def with_weights(dataset: Dataset, source: str | None, profile: str, recipes: dict[str, Recipe]) -> Dataset:
-    """The data set, with the weights in a file of `alkit features` for networks of these recipes to go on from.
-
-    The file is seen from the profile's folder or the project's; without a source, the data set stays as it is. Raises
-    ValueError for weights that cannot be used.
-    """
+    """A data set with weights of `alkit features`, if any, that fit the recipes; raises ValueError for others."""
     if source in ("", None):
         return dataset
     if not (weights := arrays_of(weights_path(str(source), profile), weights=True)):
@@ -101,10 +97,7 @@ def weights_path(source: str, profile: str) -> Path:
 
 
 def read_profile(profile: str) -> dict:
-    """Return the parameters in a profile, by its name or path; its `profile` entry has to be the file's name.
-
-    Raises FileNotFoundError or ValueError for a profile that is not there or does not say what it is.
-    """
+    """The parameters in a profile, by name or path; raises FileNotFoundError, or ValueError for what is no profile."""
     path = profile_path(profile)
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PROFILES.glob("*.yaml")))

@@ -11,7 +11,8 @@ class Recipe:
     matrices, here those of the convolutions; the few other weights learn at half of it. label_smoothing: the
     part of each target that is spread evenly over all classes, 0 to below 1. width: channels of the first stage.
     shift: largest random translation in pixels. flip: mirror half of the images. cutout: side of the hidden square in
-    pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1.
+    pixels, 0 for none. colour: strength of the random brightness, contrast and saturation, 0 for none to 1. swap: share
+    of the features, where models learn from such, that is taken from another image of the batch, 0 for none to 1.
 
     Records are known by what differs from the defaults: change a profile, never a default.
     Raises TypeError or ValueError for a value of the wrong type or out of range.
@@ -26,10 +27,11 @@ class Recipe:
     flip: bool = True
     cutout: int = 0
     colour: float = 0.0
+    swap: float = 0.0
 
     def __post_init__(self):
         check_fields(self, "recipe.", above_zero=("epochs", "batch_size", "width", "learning_rate"))
-        for name, highest in {"label_smoothing": 0.999, "colour": 1}.items():
+        for name, highest in {"label_smoothing": 0.999, "colour": 1, "swap": 1}.items():
             if getattr(self, name) > highest:
                 raise ValueError(f"recipe.{name} is {getattr(self, name)}; give a number from 0 to {highest}.")
 

@@ -30,8 +30,7 @@ def run_all(
     Unless given, one for each GPU, and on a CPU one for each core if the work is worth the start of processes.
     `cluster`: the address of a dask scheduler, such as "tcp://10.0.0.1:8786"; its workers need the kit, but neither the
     data nor a store, and run on what device they have unless the study names one. `say` is told how many runs there are
-    to do, and after the first how long they will take.
-    Raises ModuleNotFoundError without dask, OSError if no scheduler answers, ValueError for 0 jobs or less.
+    to do, and after the first how long they take. Raises ModuleNotFoundError without dask, OSError without an answer.
     """
     if jobs is not None and jobs < 1 and jobs != -1:
         raise ValueError(f"jobs is {jobs}; give at least 1, or -1 for one each core.")
@@ -62,8 +61,7 @@ def run_all(
                 base = asked[seed] if is_strategy(name) else None
                 calls.append(delayed(_quietly)(number, study, name, seed, base, device))
             for number, done in parallel(calls):
-                run = wave[number]
-                study.once(study.config(*run), lambda done=done: done)
+                study.once(study.config(*(run := wave[number])), lambda done=done: done)
                 bar.update()
                 if bar.n == 1 < len(works):
                     at_once = joblib.effective_n_jobs(-1) if cluster else jobs

@@ -74,15 +74,13 @@ def search(
         lock = nullcontext() if storage else FileLock(records.folder() / f".{records.key(what)}.lock")
         with lock, progress_bar(study.n_trials, text, unit="trial", initial=len(done := _finished(tuner))) as bar:
             while len(done) < study.n_trials:
-                # Alone, a proposal follows from the finished trials and the seed, whatever was interrupted before; of
-                # processes that share a storage, each needs its own.
+                # Alone, a proposal follows from finished trials and the seed; who shares a storage proposes his own.
                 given = {} if own in [trial.params for trial in done] else own
                 tuner.sampler = _sampler(selection, None if storage else [seed, len(done), 0, 0], given)
                 tuner.optimize(objective, n_trials=1, catch=FloatingPointError)  # a training that diverged
                 done = _finished(tuner)
                 bar.update(len(done) - bar.n)
-        # Processes that share a storage may finish more than asked for, and read the same: what ended first. Otherwise
-        # trials are in the order of their numbers, for a clock may be set back.
+        # Who shares a storage may finish more than asked for: what ended first counts. A clock may be set back, though.
         done.sort(key=lambda trial: trial.datetime_complete if storage else trial.number)
         return {"trials": [_row(trial) for trial in done[: study.n_trials]]}
 
@@ -94,26 +92,24 @@ def search(
 
 
 def best(trials: pd.DataFrame, recipe: Recipe) -> Recipe:
-    """The recipe, with its own epochs, of the trial that scored highest in validation; of equals, the first.
-
-    Raises ValueError if no trial has a score.
-    """
+    """The recipe, with its own epochs, of the best validation F1, of equals the first; raises ValueError for none."""
     if trials["validation_f1"].isna().all():
         raise ValueError(f"None of {len(trials)} trials has a validation F1: all diverged; lower learning_rate.")
     row, kinds = trials.loc[trials["validation_f1"].idxmax()], {field.name: field.type for field in fields(Recipe)}
-    return replace(recipe, **{name: kinds[name](row[name]) for name in space(recipe, (8, 8, 1)) if name in row})
+    return replace(recipe, **{name: kinds[name](row[name]) for name in kinds.keys() & row.index})
 
 
 def space(recipe: Recipe, shape: tuple[int, ...]) -> dict[str, BaseDistribution]:
     """What is searched for images of this shape, or features, and between which values, the recipe's own among them.
 
-    Epochs and width are the budget, and whether images may be flipped one knows. Label smoothing stays as it is: F1
-    does not see what it does to the probabilities, at which samplers look.
+    Epochs and width are the budget, and flips one knows. What label smoothing does to probabilities F1 does not see.
     """
     side, kinds = min(shape[:2]), {int: IntDistribution, float: FloatDistribution}
     ranges = {"batch_size": (16, 512), "learning_rate": (0.02, 0.5)}
     if len(shape) == 3:  # what is changed in images
         ranges |= {"shift": (0, side // 8), "cutout": (0, side // 2), "colour": (0.0, 1.0)}
+    else:
+        ranges |= {"swap": (0.0, 0.5)}
     distributions = {}
     for name, (low, high) in ranges.items():
         own, kind = getattr(recipe, name), kinds[type(low)]

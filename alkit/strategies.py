@@ -161,17 +161,9 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
     limit, picks = np.sort(apart)[len(seen) // 20] ** 2 - 5e-10, []  # what is rounded to the radius is not nearer
     lengths, ones = (seen**2).sum(axis=1), np.ones(len(seen))
     here, there = np.c_[seen, lengths, ones], np.c_[-2 * seen, ones, lengths - limit]
-    # Products are squared distances minus the limit; float32, much faster, tells all but what is closer than `rough`.
-    rough, fast_here, fast_there = 5e-7 * (here.shape[1] + 2), here.astype(np.float32), there.astype(np.float32)
 
     def within(some: np.ndarray) -> np.ndarray:  # which images lie around each of some, positions: (N, len(some))
-        over = fast_here @ fast_there[some].T
-        near, unclear = over < -rough, np.flatnonzero(np.abs(over) <= rough)
-        if len(unclear) > len(seen):  # of duplicates
-            return here @ there[some].T < 0
-        rows, columns = np.divmod(unclear, len(some))
-        near[rows, columns] = (here[rows] * there[some[columns]]).sum(axis=1) < 0
-        return near
+        return here @ there[some].T < 0  # squared distances minus the limit
 
     def around(some: np.ndarray) -> np.ndarray:  # how many of some lie around each image
         blocks = (some[start : start + 500] for start in range(0, len(some), 500))

@@ -83,8 +83,7 @@ class Study:
         `pool_probabilities` and the network's weights; for a strategy `picks`, positions in the pool, the most
         informative of each round first, and `curve`: n_train, f1 and accuracy after each round. A strategy of your own
         is done again when its text changes, or that of what it names in its module. Raises ValueError for an unknown
-        experiment, a text that cannot be read and picks that are none, FloatingPointError for a training that diverged,
-        OSError where no record can be kept.
+        experiment and picks that are none, FloatingPointError for a training that diverged, OSError without a record.
         """
         return self.once(self.config(experiment, seed), lambda: train_and_test(self, experiment, seed))
 
@@ -205,8 +204,7 @@ def _trained(study: Study, experiment: Experiment, seed: int, train: Images, dev
 def _view(study: Study, seed: int, model: Callable, given: np.ndarray, by_another: Callable, picks=()) -> Pool:
     """What a model, given by a function, says of the images of the pool that are not picked yet, and sees in them.
 
-    given: its probabilities of the whole pool; by_another: a function that gives those of a model with another seed.
-    The ensemble is this model and those of the four next seeds.
+    given: its probabilities of the whole pool; by_another: gives those by a model of another seed, here the next four.
     """
     left = np.setdiff1d(np.arange(len(study.pool)), picks)
     return Pool(
@@ -218,10 +216,7 @@ def _view(study: Study, seed: int, model: Callable, given: np.ndarray, by_anothe
 
 
 def name_of(experiment: Experiment) -> str:
-    """The name of an experiment, for a strategy of your own that of its function.
-
-    Raises ValueError for what is neither one of EXPERIMENTS nor a function with a name of its own.
-    """
+    """The name of an experiment, for a strategy of your own that of its function; raises ValueError for all else."""
     name = experiment if isinstance(experiment, str) else getattr(experiment, "__name__", "")
     if isinstance(experiment, str) != (name in EXPERIMENTS) or not name:
         accepted = f"{', '.join(EXPERIMENTS)}, or a function of another name"

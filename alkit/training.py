@@ -53,8 +53,7 @@ def fit(
     0. Same seed, model of processor or GPU, precision, number of threads and versions: the same network to the bit.
     `n_classes` is the largest label + 1 unless given; `precision` that of `choose_precision`, in which the network will
     predict too; `weights` are `weights_of` a network to go on from, all but its last layer; `progress` the text before
-    the bar. Raises ValueError for images and labels that do not belong together, an unknown precision, and weights of
-    another network.
+    the bar. Raises ValueError for images, labels and weights that do not belong together, and an unknown precision.
     """
     images, labels = part.inputs, part.labels
     if images.dtype != KINDS.get(images.ndim) or len(images) != len(labels) or len(images) < 2:
@@ -93,14 +92,12 @@ def fit(
 
 
 def predict_proba(model: Model, images: np.ndarray, *, flip: bool = False, shift: int = 0) -> np.ndarray:
-    """Return the class probabilities (N, n_classes) float32 of images (N, H, W, C) uint8, or of features (N, D) if the
-    model was trained on such; each row sums to 1.
+    """Return class probabilities (N, n_classes) float32, rows that sum to 1, of images (N, H, W, C) or features (N, D).
 
     The logits of several views of an image are averaged: with `flip` of its mirror image too, with `shift` above 0 also
     (at half the weight together) of images moved that many pixels up and left, and down and right.
     One batch of images is on the model's device at a time, so the array may be a memory map larger than memory.
-    Raises ValueError for images that are not as those it was trained on, and FloatingPointError if the model gives
-    anything but finite numbers.
+    Raises ValueError for images unlike those it was trained on, and FloatingPointError if the model gives no numbers.
     """
     # The last layer in fp32: rounded logits would tie, and samplers look at small differences.
     probabilities = _predict(model, images, lambda seen: model.classifier(seen).softmax(1), flip, shift)
@@ -109,12 +106,13 @@ def predict_proba(model: Model, images: np.ndarray, *, flip: bool = False, shift
     return probabilities
 
 
-def predict_features(model: Model, images: np.ndarray) -> np.ndarray:
+def predict_features(model: Model, images: np.ndarray, look: Callable | None = None, flip: bool = False) -> np.ndarray:
     """Return what the last layer sees of images (N, H, W, C) uint8, or of features (N, D), as they are, (N, D) float32.
 
+    look: what gives (B, D) of a batch (B, C, H, W) instead. With `flip`, the mean over an image and its mirror image.
     Raises ValueError for images that are not as those the model was trained on.
     """
-    return _predict(model, images, lambda features: features)
+    return _predict(model, images, lambda features: features, flip, look=look)
 
 
 def weights_of(model: Model) -> dict[str, np.ndarray]:
@@ -146,7 +144,7 @@ def go_on_from(model: Model, weights: dict[str, np.ndarray]) -> None:
     model.load_state_dict({name: torch.tensor(value) for name, value in given.items()})
 
 
-def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0) -> np.ndarray:
+def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0, look=None) -> np.ndarray:
     n_axes = 4 if isinstance(model, Network) else 2
     if (images.ndim, images.dtype, images.shape[-1]) != (n_axes, KINDS[n_axes], len(model.mean)):
         needed = "uint8 (N, H, W, C)" if n_axes == 4 else "float32 (N, D)"
@@ -157,13 +155,13 @@ def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shi
     # What a processor's caches hold, 125 images of 32x32, goes a fifth faster than 500; a GPU wants many at a time.
     batch_size = max(1, 128_000 // n_pixels) if device.type == "cpu" else 500
     # Images as small as digits are predicted as they are trained, by one thread.
-    bar = progress_bar(-(-len(images) // batch_size), "predict", 2)
+    bar, look = progress_bar(-(-len(images) // batch_size), "predict", 2), look or model.features
     with threads_for(50 * work_of_one(images, model.width)), torch.inference_mode(), bar:
         for start in range(0, max(1, len(images)), batch_size):
             batch = send(torch.tensor(images[start : start + batch_size]), device)
             with mixed:
                 # The last layer is linear: the mean of the features gives the mean of the logits.
-                features = sum(weight * model.features(view).float() for weight, view in _views(batch, flip, shift))
+                features = sum(weight * look(view).float() for weight, view in _views(batch, flip, shift))
             outputs.append(output(features))
             bar.update()
         return torch.cat(outputs).cpu().numpy()

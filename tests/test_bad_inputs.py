@@ -399,7 +399,7 @@ group(
 
 NAMES = "a study has data, device, fidelity, n_labelled, n_query, n_trials, profile, recipes, seeds, shipped, weights."
 KNOWN = "original_label, random, least_certainty, least_certainty_margin, entropy, full_training_set"
-FIELDS = "epochs, batch_size, learning_rate, label_smoothing, width, shift, flip, cutout, colour"
+FIELDS = "epochs, batch_size, learning_rate, label_smoothing, width, shift, flip, cutout, colour, swap"
 NO_SUCH_RECIPE = f"recipes name {{}}; give default, {KNOWN}, each with some of {FIELDS}."
 NO_RECIPES = 'recipes is {}; give a mapping such as {"default": {"epochs": 10}}.'
 NO_SEEDS = "seeds is {}; give distinct whole numbers from 0 to 2**32 - 1."

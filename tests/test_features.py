@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import arrays, in_a_cell
 from scipy.stats import norm
 from sklearn.decomposition import PCA
@@ -12,6 +13,7 @@ from test_notebooks import PATHS, parts
 from test_query import ask
 
 import alkit
+from alkit.augmentation import augmented_batches
 from alkit.data import Images
 from alkit.loading import load
 from alkit.profiles import load_study
@@ -112,8 +114,27 @@ def test_a_search_tries_what_a_network_of_features_has(study):
     study = replace(study, n_trials=3)
     trials = search(study, "original_label", n_folds=2)
     assert {"shift", "cutout", "colour"}.isdisjoint(trials.columns)
+    assert trials["swap"].between(0, 0.5).all() and trials["swap"].nunique() == 3
     chosen, recipe = best(trials, study.recipe("original_label")), study.recipe("original_label")
-    assert replace(chosen, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate) == recipe
+    assert chosen.swap == trials.loc[trials["validation_f1"].idxmax(), "swap"]
+    assert replace(chosen, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate, swap=0.0) == recipe
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_share_of_the_features_is_that_of_another_image_of_the_batch(share):
+    """Each number says whose it is, and of which feature; its image is the label."""
+    labels = np.arange(90)
+    given = torch.tensor(labels[:, None] + 0.01 * np.arange(40), dtype=torch.float32)
+    batches = list(augmented_batches(given, torch.tensor(labels), 3, Recipe(swap=share), torch.Generator()))
+    assert sorted(torch.cat([each for _, each in batches]).tolist()) == labels.tolist()
+    others = []
+    for rows, own in batches:
+        assert rows.shape == (30, 40)
+        images, columns = np.divmod(rows.numpy() + 1e-4, 1)
+        np.testing.assert_array_equal((columns * 100).astype(int), np.broadcast_to(np.arange(40), (30, 40)))
+        assert {*images.ravel()} <= {*own.tolist()}, "of another batch"
+        others.append(images != own.numpy()[:, None])
+    assert abs(np.mean(others) - share) < 0.04
 
 
 def test_a_query_learns_from_features_and_needs_those_of_the_pool(tmp_path, capsys):

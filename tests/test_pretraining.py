@@ -3,6 +3,7 @@
 import re
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -49,6 +50,45 @@ def test_what_it_sees_tells_classes_apart_better_than_an_untrained_network_does(
         neighbours = KNeighborsClassifier(5).fit(seen[0], train.labels)
         shares.append(neighbours.score(seen[1], pool.labels))
     assert shares[0] > shares[1] + 0.1
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_features_are_what_all_layers_see_in_each_quarter_whitened_by_half(flip, digits):
+    """Computed apart: maps by hooks, quarters by slices, components by a singular value decomposition."""
+    some, others = digits.train.images[:400], digits.train.images[400:460]
+    model, seen = pretrain(some[:40], TINY, 0, "cpu"), []
+    model.stages[0][1].register_forward_hook(lambda module, given, map_: seen.append(map_.numpy()))
+    rows = []
+    for images in (some, others):
+        mirrored = [images[:, :, ::-1].copy()] * flip
+        total = 0
+        for side in (8, 12):
+            for each in [images, *mirrored]:
+                batch = torch.tensor(each).permute(0, 3, 1, 2).float()
+                with torch.inference_mode():
+                    batch = torch.nn.functional.interpolate(batch, size=(side, side), mode="bilinear")
+                    model(batch)
+                    first = (batch - model.mean) * model.scale
+                    first = torch.nn.functional.conv2d(first, model.whitening, model.bias)
+                    maps = [torch.nn.functional.gelu(first).numpy(), seen.pop()]
+                quarters = []
+                for map_ in maps:
+                    half = -(-map_.shape[2] // 2)  # of an odd side, the middle counts twice
+                    halves = slice(0, half), slice(map_.shape[2] - half, None)
+                    quarters += [map_[:, :, a, b].mean((2, 3)) for a, b in product(halves, halves)]
+                by_channel = [np.stack(quarters[start : start + 4], axis=2).reshape(len(each), -1) for start in (0, 4)]
+                total = total + np.concatenate(by_channel, axis=1)
+        rows.append(total / (2 if flip else 1))
+    assert rows[0].shape[1] == 4 * (8 + 8)
+    mean, spread = rows[0].mean(axis=0), rows[0].std(axis=0) + 1e-6
+    standard = [(each - mean) / spread for each in rows]
+    _, singular, components = np.linalg.svd(standard[0] - standard[0].mean(axis=0), full_matrices=False)
+    expected = standard[1] @ components.T / np.maximum(singular**2 / 399, 1e-6) ** 0.25
+    features = pretraining.feature_extractor(model, some, flip)(others)
+    assert features.shape == (60, 64) and features.dtype == np.float32
+    np.testing.assert_allclose(features @ features.T, expected @ expected.T, atol=2e-3)
+    spreads = pretraining.feature_extractor(model, some, flip)(some).std(axis=0)
+    assert spreads.max() < 4 * spreads.min(), "a model would standardise the halves away"
 
 
 def test_a_view_of_a_large_image_is_a_part_of_it():
@@ -129,7 +169,7 @@ def test_labels_and_test_images_change_nothing(tmp_path, capsys, records):
     np.testing.assert_array_equal(one.train.features, other.train.features)
     np.testing.assert_allclose(one.test.features, other.test.features[::-1], atol=1e-2)
     assert len([*records.glob("*.json")]) == 1, "it was trained twice"
-    assert "8 features of each image, learned from 16 without labels" in capsys.readouterr().out
+    assert "16 features of each image, learned from 16 without labels" in capsys.readouterr().out
     assert ask_for_features("--data", tmp_path / "one.npz", "--output", tmp_path / "one.npz") == 2
     assert "give a new file FILE.npz" in capsys.readouterr().err
     assert ask_for_features("--data", "nowhere", "--output", tmp_path / "new.npz") == 2
@@ -155,7 +195,7 @@ def test_compact_features_are_those_of_the_file_with_images_in_eight_bits(tmp_pa
         assert ask_for_features("--data", tmp_path / "own.npz", "--output", tmp_path / f"{name}.npz", *more) == 0
     whole, compact = (load(str(tmp_path / f"{name}.npz")) for name in ("whole", "compact"))
     assert compact.known_as == load(str(tmp_path / "own.npz")).fingerprint and compact.trains
-    assert "8 features learned without labels (grey squares for pictures)" in compact.name
+    assert "16 features learned without labels (grey squares for pictures)" in compact.name
     assert "x_train" not in np.load(tmp_path / "compact.npz").files
     largest = np.abs(whole.train.features).max(axis=0)
     for part in ("train", "test"):

@@ -114,7 +114,7 @@ def test_live_is_the_same_split_of_cifar10_with_features_of_every_image():
         np.testing.assert_array_equal(getattr(live, part).labels, getattr(replay, part).labels)
         assert getattr(live, part).inputs.shape == (len(getattr(replay, part)), 256)
     assert len(live.seeds) == 50 and (live.n_labelled, live.n_query) == (1000, 5000)
-    assert live.run("original_label", 0)["f1"] > 0.58  # 0.63 on AVX-512
+    assert live.run("original_label", 0)["f1"] > 0.64  # 0.67 on AVX2
 
 
 def test_replay_has_the_recipes_and_seeds_of_cifar10():

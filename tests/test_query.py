@@ -302,6 +302,6 @@ def test_features_learned_without_labels_go_on_to_a_query(own, tmp_path):
     given = ["--data", own, "--output", tmp_path / "own.npz", "--size", 8, "--epochs", 2, "--width", 8]
     assert main(["features", *map(str, given)]) == 0
     dataset = load(str(tmp_path / "own.npz"), unlabelled=True)
-    assert dataset.train.features.shape == (32, 8) and len(dataset.test) == 0
+    assert dataset.train.features.shape == (32, 32) and len(dataset.test) == 0
     assert ask(tmp_path / "own.npz", tmp_path / "picks.csv", "--n", 3) == 0
     assert set(table(tmp_path / "picks.csv")["image"]) <= {f"unlabelled/{number:02}.png" for number in range(12, 32)}

@@ -7,10 +7,10 @@ import numpy as np
 from alkit import records
 from alkit.data import Dataset, Images
 from alkit.loading import load
-from alkit.pretraining import pretrain, views_of
+from alkit.pretraining import feature_extractor, pretrain, views_of
 from alkit.profiles import read_profile, recipes_of
 from alkit.recipe import Recipe
-from alkit.training import network_of, predict_features, weights_of
+from alkit.training import network_of, weights_of
 
 
 def features(
@@ -42,13 +42,14 @@ def features(
     state = records.folder() / f".{records.key(config)}.npz"
     weights = records.once(config, lambda: weights_of(pretrain(images, recipe, seed, device, state)))
     model, n_labelled = network_of(weights, images, 2, width, device), int((train.labels >= 0).sum())
+    extract = feature_extractor(model, images[:: -(-len(images) // 10_000)], flip)
     parts = {"train": train[:n_labelled], "pool": train[n_labelled:], "test": dataset.test}
     arrays = {"name": dataset.name, "class_names": dataset.class_names}
     arrays |= {"pool_files": dataset.pool_files} if dataset.pool_files else {}
     for name, part in parts.items():
         if len(part):  # there may be no pool, and nothing to test on
             arrays |= {f"x_{name}": part.images, f"y_{name}": part.labels}
-            arrays[f"features_{name}"] = predict_features(model, part.images).astype(np.float16)
+            arrays[f"features_{name}"] = extract(part.images).astype(np.float16)
     arrays.pop("y_pool", None)  # -1 for each
     arrays |= {name: array for name, array in weights.items() if name.startswith("weights.")}
     if compact:
@@ -60,8 +61,7 @@ def features(
         single = [name for name in arrays if name.startswith("weights.") and arrays[name].ndim]  # no counter
         arrays |= {name: arrays[name].astype(np.float16) for name in single}
         arrays |= {"name": named, "shape": images.shape[1:], "known_as": dataset.fingerprint}
-    save = np.savez_compressed if compact else np.savez
-    records.replace_file(output, lambda path: save(path, **arrays))
-    n_features = model.classifier.in_features
+    records.replace_file(output, lambda path: (np.savez_compressed if compact else np.savez)(path, **arrays))
+    n_features = arrays["features_train"].shape[1]
     print(f"{dataset.name}: {n_features} features of each image, learned from {len(images):,} without labels")
     return output
