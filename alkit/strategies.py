@@ -151,7 +151,7 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
 
     Around is nearer than the largest distance at which 95 % of images have their own cluster alone around them, of as
     many clusters as classes (Yehuda et al. 2022, with features of length 1). Where nothing is left to cover, the rest
-    is drawn. For few labels. Each image is covered once, so the costs are N * N * D.
+    is drawn. For few labels. It keeps what lies around each image; the costs are N * N * D.
     """
     seen, n_labelled, n_classes = _directions(pool), len(pool.labelled_features), pool.probabilities.shape[1]
     clusters, apart = _clusters(seen, min(n_classes, len(seen)), generator), np.full(len(seen), np.inf)
@@ -159,23 +159,23 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
         own = clusters == cluster
         apart[own] = _nearest(seen[own], seen[~own])
     limit, picks = np.sort(apart)[len(seen) // 20] ** 2 - 5e-10, []  # what is rounded to the radius is not nearer
-    lengths, ones = (seen**2).sum(axis=1), np.ones(len(seen))
-    here, there = np.c_[seen, lengths, ones], np.c_[-2 * seen, ones, lengths - limit]
+    fast, around, free = seen.astype(np.float32), [], np.ones(len(seen), bool)
+    for some in np.split(np.arange(len(seen)), range(100, len(seen), 100)):
+        rows, columns = np.nonzero(_squares(fast[some], fast) < limit + 1e-3)  # float32 finds the few that may be near
+        inside = ((seen[some[rows]] - seen[columns]) ** 2).sum(axis=1) < limit
+        around += np.split(columns[inside], np.cumsum(np.bincount(rows[inside], minlength=len(some)))[:-1])
 
-    def within(some: np.ndarray) -> np.ndarray:  # which images lie around each of some, positions: (N, len(some))
-        return here @ there[some].T < 0  # squared distances minus the limit
+    def counts(some: np.ndarray) -> np.ndarray:  # of some images, how many lie around each of the pool
+        near = np.concatenate([np.empty(0, int), *(around[image] for image in some)])
+        return np.bincount(near, minlength=len(seen))[n_labelled:]
 
-    def around(some: np.ndarray) -> np.ndarray:  # how many of some lie around each image
-        blocks = (some[start : start + 500] for start in range(0, len(some), 500))
-        return sum((np.count_nonzero(within(block), axis=1) for block in blocks), np.zeros(len(seen), int))
-
-    free = around(np.arange(n_labelled)) == 0
-    gain = around(np.flatnonzero(free))[n_labelled:]
+    for near in around[:n_labelled]:
+        free[near] = False
+    gain = counts(np.flatnonzero(free))
     while len(picks) < n_query and gain.max() > 0:
         picks.append(pick := gain.argmax())
-        new = np.flatnonzero(free & within(np.array([n_labelled + pick]))[:, 0])
-        gain, free[new] = gain - around(new)[n_labelled:], False
-        gain[pick] = 0
+        new = around[n_labelled + pick][free[around[n_labelled + pick]]]
+        gain, free[new] = gain - counts(new), False
     rest = generator.permutation(np.setdiff1d(np.arange(len(pool)), picks))
     return np.concatenate([picks, rest])[:n_query].astype(int)
 
