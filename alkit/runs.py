@@ -30,7 +30,7 @@ def run_all(
     Unless given, one for each GPU, and on a CPU one for each core if the work is worth the start of processes.
     `cluster`: the address of a dask scheduler, such as "tcp://10.0.0.1:8786"; its workers need the kit, but neither the
     data nor a store, and run on what device they have unless the study names one. `say` is told how many runs there are
-    to do, and after the first how long they take. Raises ModuleNotFoundError without dask, OSError without an answer.
+    to do, and then how long they take. Raises ValueError for 0 jobs, ModuleNotFoundError or OSError for no cluster.
     """
     if jobs is not None and jobs < 1 and jobs != -1:
         raise ValueError(f"jobs is {jobs}; give at least 1, or -1 for one each core.")

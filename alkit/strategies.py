@@ -160,22 +160,22 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
         apart[own] = _nearest(seen[own], seen[~own])
     limit, picks = np.sort(apart)[len(seen) // 20] ** 2 - 5e-10, []  # what is rounded to the radius is not nearer
     fast, around, free = seen.astype(np.float32), [], np.ones(len(seen), bool)
-    for some in np.split(np.arange(len(seen)), range(100, len(seen), 100)):
-        rows, columns = np.nonzero(_squares(fast[some], fast) < limit + 1e-3)  # float32 finds the few that may be near
-        inside = ((seen[some[rows]] - seen[columns]) ** 2).sum(axis=1) < limit
-        around += np.split(columns[inside], np.cumsum(np.bincount(rows[inside], minlength=len(some)))[:-1])
+    for some in np.split(np.arange(len(seen)), range(50, len(seen), 50)):
+        rows, columns = np.nonzero((squares := _squares(fast[some], fast)) < float(limit) + 1e-3)
+        inside, over = np.ones(len(rows), bool), squares[rows, columns] - limit
+        unclear = np.abs(over) < 1e-3  # in float32, and few
+        inside[unclear] = ((seen[some[rows[unclear]]] - seen[columns[unclear]]) ** 2).sum(axis=1) < limit
+        around += np.split(np.int32(columns[inside]), np.bincount(rows[inside], minlength=len(some)).cumsum()[:-1])
 
-    def counts(some: np.ndarray) -> np.ndarray:  # of some images, how many lie around each of the pool
-        near = np.concatenate([np.empty(0, int), *(around[image] for image in some)])
-        return np.bincount(near, minlength=len(seen))[n_labelled:]
+    def near(some) -> np.ndarray:  # what lies around some images, as often as it does
+        return np.concatenate([np.empty(0, np.int32), *(around[image] for image in some)])
 
-    for near in around[:n_labelled]:
-        free[near] = False
-    gain = counts(np.flatnonzero(free))
-    while len(picks) < n_query and gain.max() > 0:
-        picks.append(pick := gain.argmax())
-        new = around[n_labelled + pick][free[around[n_labelled + pick]]]
-        gain, free[new] = gain - counts(new), False
+    free[near(range(n_labelled))] = False
+    gain = np.bincount(near(np.flatnonzero(free)), minlength=len(seen))
+    while len(picks) < n_query and gain[n_labelled:].max() > 0:
+        picks.append(gain[n_labelled:].argmax())
+        new = [image for image in around[n_labelled + picks[-1]] if free[image]]
+        gain, free[new] = gain - np.bincount(near(new), minlength=len(seen)), False
     rest = generator.permutation(np.setdiff1d(np.arange(len(pool)), picks))
     return np.concatenate([picks, rest])[:n_query].astype(int)
 
