@@ -74,13 +74,13 @@ def search(
         lock = nullcontext() if storage else FileLock(records.folder() / f".{records.key(what)}.lock")
         with lock, progress_bar(study.n_trials, text, unit="trial", initial=len(done := _finished(tuner))) as bar:
             while len(done) < study.n_trials:
-                # Alone, a proposal follows from finished trials and the seed; who shares a storage proposes his own.
+                # Alone, a proposal follows from finished trials and the seed; with a shared storage each has its own.
                 given = {} if own in [trial.params for trial in done] else own
                 tuner.sampler = _sampler(selection, None if storage else [seed, len(done), 0, 0], given)
                 tuner.optimize(objective, n_trials=1, catch=FloatingPointError)  # a training that diverged
                 done = _finished(tuner)
                 bar.update(len(done) - bar.n)
-        # Who shares a storage may finish more than asked for: what ended first counts. A clock may be set back, though.
+        # A shared storage may hold more than asked for: what ended first. Otherwise a clock may have been set back.
         done.sort(key=lambda trial: trial.datetime_complete if storage else trial.number)
         return {"trials": [_row(trial) for trial in done[: study.n_trials]]}
 

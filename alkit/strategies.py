@@ -2,7 +2,7 @@
 
 As in `samplers`, of equals the earliest counts. Distances are Euclidean, in float64 but for `badge`, where they weigh
 draws; their squares are rounded to nine decimals, for the last bits differ between machines, and so that duplicates are
-at 0. Of an N by N matrix there are never more than 500 columns, or 4,096 of both.
+at 0. Of an N by N matrix there are never more than 500 columns, or 4,096 of both; `probcover` keeps near pairs.
 """
 
 from collections.abc import Callable, Iterator
@@ -158,12 +158,11 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
     for cluster in range(clusters.max() + 1):
         own = clusters == cluster
         apart[own] = _nearest(seen[own], seen[~own])
-    limit, picks = np.sort(apart)[len(seen) // 20] ** 2 - 5e-10, []  # what is rounded to the radius is not nearer
+    limit, picks = float(np.sort(apart)[len(seen) // 20]) ** 2 - 5e-10, []  # what is rounded to the radius is not in it
     fast, around, free = seen.astype(np.float32), [], np.ones(len(seen), bool)
     for some in np.split(np.arange(len(seen)), range(50, len(seen), 50)):
-        rows, columns = np.nonzero((squares := _squares(fast[some], fast)) < float(limit) + 1e-3)
-        inside, over = np.ones(len(rows), bool), squares[rows, columns] - limit
-        unclear = np.abs(over) < 1e-3  # in float32, and few
+        rows, columns = np.nonzero((squares := _squares(fast[some], fast)) < limit + 1e-3)
+        inside, unclear = np.ones(len(rows), bool), squares[rows, columns] > limit - 1e-3  # in float32, and few
         inside[unclear] = ((seen[some[rows[unclear]]] - seen[columns[unclear]]) ** 2).sum(axis=1) < limit
         around += np.split(np.int32(columns[inside]), np.bincount(rows[inside], minlength=len(some)).cumsum()[:-1])
 
