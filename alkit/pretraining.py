@@ -48,13 +48,14 @@ def loss_of(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 def pretrain(
-    images: np.ndarray, recipe: Recipe, seed: int = 0, device: str = "auto", state: Path | None = None
+    images: np.ndarray, recipe: Recipe, seed=0, device="auto", state: Path | None = None, weights: dict | None = None
 ) -> Model:
-    """Train a new network on images (N, H, W, C) uint8 by `loss_of` two views of each, changed as the recipe says.
+    """Train a network on images (N, H, W, C) uint8 by `loss_of` two views of each, changed as the recipe says.
 
     A projection follows the features in training, and is thrown away. The last layer learns nothing.
     state: a file in which the state is kept now and then; what a stop left there goes on, and ends with the same bits.
-    Raises ValueError for fewer than 4 images, and FloatingPointError for a training that diverged.
+    weights: those of a network to go on from. Raises ValueError for such that do not fit and fewer than 4 images, and
+    FloatingPointError for a training that diverged.
     """
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) < 4:
         problem = f"images are {images.dtype} of shape {images.shape}"
@@ -66,7 +67,8 @@ def pretrain(
     work = recipe.batch_size * training.work_of_one(images, recipe.width)
     bar = training.progress_bar(n_steps, "pretrain")
     with training.threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
-        model = training.new_network(images, 2, recipe.width, seed).to(place, memory_format=torch.channels_last)
+        model = training.new_network(images, 2, recipe.width, seed, weights)
+        model = model.to(place, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         n_features = model.classifier.in_features
         with torch.random.fork_rng(devices=[]):

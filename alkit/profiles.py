@@ -14,7 +14,7 @@ from alkit.loading import arrays_of, load
 from alkit.recipe import Recipe
 from alkit.records import versions
 from alkit.study import EXPERIMENTS, Study
-from alkit.training import choose_device, go_on_from, new_network
+from alkit.training import choose_device, new_network
 
 PROFILES = ROOT / "notebooks" / "profiles"
 
@@ -86,7 +86,7 @@ def with_weights(dataset: Dataset, source: str | None, profile: str, recipes: di
     if not (weights := arrays_of(weights_path(str(source), profile), weights=True)):
         raise ValueError(f"weights is {source!r}, which holds none; give a file that `alkit features` wrote.")
     for width in {recipe.width for recipe in recipes.values()}:
-        go_on_from(new_network(dataset.train.inputs[:2], 2, width, 0), weights)
+        new_network(dataset.train.inputs[:2], 2, width, 0, weights)
     return replace(dataset, name=f"{dataset.name}, from weights", weights=weights)
 
 

@@ -69,9 +69,7 @@ def fit(
     work = min(recipe.batch_size, len(images)) * work_of_one(images, recipe.width)
     bar = progress_bar(n_steps, progress)
     with threads_for(work), bar, torch.backends.cudnn.flags(enabled=True, deterministic=True):
-        model = new_network(images, n_classes, recipe.width, seed)
-        if weights:
-            go_on_from(model, weights)
+        model = new_network(images, n_classes, recipe.width, seed, weights)
         model = model.to(device, memory_format=torch.channels_last)
         model.precision, model.n_threads = precision, torch.get_num_threads()
         images, labels = send(torch.tensor(images), device), send(torch.tensor(labels, dtype=torch.int64), device)
@@ -133,17 +131,6 @@ def network_of(arrays: dict[str, np.ndarray], images: np.ndarray, n_classes: int
     return model.to(choose_device(device), memory_format=torch.channels_last).eval()
 
 
-def go_on_from(model: Model, weights: dict[str, np.ndarray]) -> None:
-    """Give a model the `weights_of` another, all but its last layer; raises ValueError where these do not fit."""
-    own = {name: value.numpy() for name, value in model.state_dict().items()}
-    given = {name[8:]: value for name, value in weights.items()} | {"classifier.weight": own["classifier.weight"]}
-    right = {name: each.shape for name, each in given.items()} == {name: each.shape for name, each in own.items()}
-    if not right or not all(each.dtype.kind in "fi" and np.isfinite(each).all() for each in given.values()):
-        problem = f"weights are not those of a network of width {model.width} for what this one learns from"
-        raise ValueError(f"{problem}; give a file that `alkit features` wrote of such images, with this width.")
-    model.load_state_dict({name: torch.tensor(value) for name, value in given.items()})
-
-
 def _predict(model: Model, images: np.ndarray, output: Callable, flip=False, shift=0, look=None) -> np.ndarray:
     n_axes = 4 if isinstance(model, Network) else 2
     if (images.ndim, images.dtype, images.shape[-1]) != (n_axes, KINDS[n_axes], len(model.mean)):
@@ -181,13 +168,25 @@ def _views(batch: torch.Tensor, flip: bool, shift: int) -> list[tuple[float, tor
     return [(weight / 2, each) for weight, view in views for each in (view, view.flip(3))] if flip else views
 
 
-def new_network(images: np.ndarray, n_classes: int, width: int, seed: int) -> Model:
-    """A network with weights drawn from `seed`; its first layer is set from some images, up to 2,000 of 32x32."""
+def new_network(images: np.ndarray, n_classes: int, width: int, seed: int, weights: dict | None = None) -> Model:
+    """A network with weights drawn from `seed`; its first layer is set from some images, up to 2,000 of 32x32.
+
+    weights: `weights_of` another, that it gets in all but its last layer; raises ValueError where they do not fit.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         model = model_for(images.shape[1:], n_classes, width)
     some = torch.tensor(images[:: max(-(-len(images) // 2000), -(-images.size // (2000 * 32 * 32 * 3)))])
     model.whiten(some.permute(0, 3, 1, 2) if some.ndim == 4 else some)
+    if not weights:
+        return model
+    own = {name: value.numpy() for name, value in model.state_dict().items()}
+    given = {name[8:]: value for name, value in weights.items()} | {"classifier.weight": own["classifier.weight"]}
+    right = {name: each.shape for name, each in given.items()} == {name: each.shape for name, each in own.items()}
+    if not right or not all(each.dtype.kind in "fi" and np.isfinite(each).all() for each in given.values()):
+        problem = f"weights are not those of a network of width {width} for what this one learns from"
+        raise ValueError(f"{problem}; give a file that `alkit features` wrote of such images, with this width.")
+    model.load_state_dict({name: torch.tensor(value) for name, value in given.items()})
     return model
 
 

@@ -1,5 +1,6 @@
 """A network trained without labels: the loss, what it sees, stops; and the command that makes features of images."""
 
+import os
 import re
 from contextlib import nullcontext
 from dataclasses import replace
@@ -169,7 +170,7 @@ def test_labels_and_test_images_change_nothing(tmp_path, capsys, records):
     np.testing.assert_array_equal(one.train.features, other.train.features)
     np.testing.assert_allclose(one.test.features, other.test.features[::-1], atol=1e-2)
     assert len([*records.glob("*.json")]) == 1, "it was trained twice"
-    assert "16 features of each image, learned from 16 without labels" in capsys.readouterr().out
+    assert "16 features learned without labels from 16 images" in capsys.readouterr().out
     assert ask_for_features("--data", tmp_path / "one.npz", "--output", tmp_path / "one.npz") == 2
     assert "give a new file FILE.npz" in capsys.readouterr().err
     assert ask_for_features("--data", "nowhere", "--output", tmp_path / "new.npz") == 2
@@ -251,6 +252,33 @@ def test_the_first_step_from_weights_is_where_they_stopped(pretrained, digits):
     for name, value in model.state_dict().items():
         if "normalise" not in name and name != "classifier.weight":  # which counts on
             np.testing.assert_allclose(value.numpy(), start[f"weights.{name}"], atol=1e-6, err_msg=name)
+
+
+def test_features_go_on_from_the_weights_of_a_file(pretrained, digits, records, tmp_path, capsys, monkeypatch):
+    with np.load(pretrained / "whole.npz") as arrays:
+        start = {name: arrays[name] for name in arrays.files if name.startswith("weights.")}
+    resting = views_of(Recipe(epochs=1, learning_rate=1e-9, width=16, flip=False), (8, 8, 1))
+    for name, value in pretrain(digits.train.images[:200], resting, 5, "cpu", weights=start).state_dict().items():
+        if "normalise" not in name and name != "classifier.weight":  # which counts on
+            np.testing.assert_allclose(value.numpy(), start[f"weights.{name}"], atol=1e-6, err_msg=name)
+
+    given, own = ("--data", pretrained / "whole.npz", "--profile", "quick", "--width", "16"), pretrain
+    used = []
+
+    def watched(*given):
+        used.append((given[1].learning_rate, given[5]))
+        return own(*given)
+
+    monkeypatch.setattr("alkit.commands.features.pretrain", watched)
+    for more in ([], ["--weights", os.path.relpath(pretrained / "whole.npz")]):
+        assert ask_for_features(*given, *more, "--output", tmp_path / f"{len(more)}.npz") == 0
+    assert [rate for rate, _ in used] == [Recipe.learning_rate, Recipe.learning_rate / 2]
+    assert used[0][1] == {} and used[1][1].keys() == start.keys()
+    assert len([*records.glob("*.json")]) == 2, "a training from weights was taken for one of a new network"
+    for name, said in (("wide", "not those of a network of width 16"), ("nowhere", "cannot be read")):
+        more = "--weights", pretrained / f"{name}.npz", "--output", tmp_path / "new.npz"
+        assert ask_for_features(*given, *more) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_a_search_and_what_it_confirms_go_on_from_the_weights_too(pretrained, records, tmp_path):
