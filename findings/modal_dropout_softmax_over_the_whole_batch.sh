@@ -14,7 +14,7 @@ set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 python3 -m venv "$tmp/venv"
-"$tmp/venv/bin/pip" install -q torch==2.14.1 modAL-python==0.4.2.1 skorch==1.4.0 scikit-learn==1.7.2 \
+"$tmp/venv/bin/pip" install -q torch==2.14.1 modAL-python==0.4.2.1 skorch==0.9.0 setuptools==80.9.0 scikit-learn==1.7.2 \
   numpy==2.4.6 scipy==1.17.1
 "$tmp/venv/bin/python" - <<'PY'
 import sys

@@ -12,7 +12,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 python3 -m venv "$tmp/venv"
 "$tmp/venv/bin/pip" install -q modAL-python==0.4.2.1 scikit-learn==1.7.2 numpy==2.4.6 scipy==1.17.1 \
-  torch==2.14.1 skorch==1.4.0
+  torch==2.14.1
 "$tmp/venv/bin/python" - <<'PY'
 import sys
 
