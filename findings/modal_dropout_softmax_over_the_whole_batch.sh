@@ -7,8 +7,8 @@
 #   No error, no warning.
 # Hurts: mc_dropout_bald, mc_dropout_mean_st, mc_dropout_max_entropy and mc_dropout_max_variationRatios are not the
 #   papers', and comparisons by them say nothing of those.
-# Instead: get_predictions with a logits_adaptor cannot help, for the softmax comes after it; with
-#   sample_per_forward_pass=1 the long row is one row's, or compute the passes and the scores yourself.
+# Instead: sample_per_forward_pass=1, with which the long row is one row's; or compute the passes and the scores
+#   yourself. (A logits_adaptor cannot help: the softmax comes after it.)
 # Seen: modAL-python 0.4.2.1 with torch 2.14.1, 29 November 2026. From: get_predictions in modAL/dropout.py.
 set -euo pipefail
 tmp=$(mktemp -d)

@@ -5,6 +5,7 @@ import re
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from alkit import pretraining
 from alkit.commands import main
-from alkit.loading import load
+from alkit.loading import arrays_of, load
 from alkit.pretraining import loss_of, pretrain, views_of
 from alkit.profiles import load_study, read_profile
 from alkit.recipe import Recipe
@@ -234,8 +235,7 @@ def test_a_study_goes_on_from_the_weights_that_features_leaves(pretrained, recor
         for name in ("whole", "compact")
     )
     assert whole.dataset.trains and whole.labelled.features is None, "from images, not from the file's features"
-    with np.load(pretrained / "whole.npz") as arrays:
-        start = {name: arrays[name] for name in arrays.files if name.startswith("weights.")}
+    start = arrays_of(pretrained / "whole.npz", weights=True)
     given = study.labelled, study.recipe("original_label"), 0, "cpu"
     expected = predict_proba(fit(*given, n_classes=10, weights=start), study.pool.images)
     np.testing.assert_array_equal(whole.run("original_label", 0)["pool_probabilities"], expected)
@@ -244,23 +244,24 @@ def test_a_study_goes_on_from_the_weights_that_features_leaves(pretrained, recor
     assert runs["whole"]["f1"][0] > runs["new"]["f1"][0] + 0.1 and runs["compact"]["f1"][0] > runs["new"]["f1"][0] + 0.1
 
 
+def assert_it_stays(model, start):
+    """It is where it began, but for the last layer, which is new, and what counts on."""
+    for name, value in model.state_dict().items():
+        if "normalise" not in name and name != "classifier.weight":
+            np.testing.assert_allclose(value.numpy(), start[f"weights.{name}"], atol=1e-6, err_msg=name)
+
+
 def test_the_first_step_from_weights_is_where_they_stopped(pretrained, digits):
-    with np.load(pretrained / "whole.npz") as arrays:
-        start = {name: arrays[name] for name in arrays.files if name.startswith("weights.")}
+    start = arrays_of(pretrained / "whole.npz", weights=True)
     resting = Recipe(epochs=1, learning_rate=1e-9, width=16, flip=False)
     model = fit(digits.train[:200], resting, 0, "cpu", weights=start, precision="fp32")
-    for name, value in model.state_dict().items():
-        if "normalise" not in name and name != "classifier.weight":  # which counts on
-            np.testing.assert_allclose(value.numpy(), start[f"weights.{name}"], atol=1e-6, err_msg=name)
+    assert_it_stays(model, start)
 
 
 def test_features_go_on_from_the_weights_of_a_file(pretrained, digits, records, tmp_path, capsys, monkeypatch):
-    with np.load(pretrained / "whole.npz") as arrays:
-        start = {name: arrays[name] for name in arrays.files if name.startswith("weights.")}
+    start = arrays_of(pretrained / "whole.npz", weights=True)
     resting = views_of(Recipe(epochs=1, learning_rate=1e-9, width=16, flip=False), (8, 8, 1))
-    for name, value in pretrain(digits.train.images[:200], resting, 5, "cpu", weights=start).state_dict().items():
-        if "normalise" not in name and name != "classifier.weight":  # which counts on
-            np.testing.assert_allclose(value.numpy(), start[f"weights.{name}"], atol=1e-6, err_msg=name)
+    assert_it_stays(pretrain(digits.train.images[:200], resting, 5, "cpu", weights=start), start)
 
     given, own = ("--data", pretrained / "whole.npz", "--profile", "quick", "--width", "16"), pretrain
     used = []
@@ -348,8 +349,7 @@ def test_runs_from_weights_are_told_from_others(pretrained, records, tmp_path, c
     assert load_study(own).dataset.name == "scikit-learn digits, from weights"
     assert main(["report", "--profile", own, "--publish"]) == 2
     assert "is not published" in capsys.readouterr().err
-    with np.load(path) as file:
-        weights = {name: each for name, each in file.items() if name.startswith("weights.")}
+    weights = arrays_of(Path(path), weights=True)
     names = "weights.bias", "weights.stages.0.0.normalise.bias"
     swapped = weights | {names[0]: weights[names[1]], names[1]: weights[names[0]]}
     for data in (load("digits"), load_study("replay").dataset):  # never a published run that began anew
