@@ -11,8 +11,8 @@ set -euo pipefail
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 python3 -m venv "$tmp/venv"
-"$tmp/venv/bin/pip" install -q modAL-python==0.4.2.1 scikit-learn==1.7.2 numpy==2.4.6 scipy==1.17.1 \
-  torch==2.14.1
+"$tmp/venv/bin/pip" install -q numpy==2.4.6 scipy==1.17.1 scikit-learn==1.7.2 pandas==3.1.1
+"$tmp/venv/bin/pip" install -q --no-deps modAL-python==0.4.2.1
 "$tmp/venv/bin/python" - <<'PY'
 import sys
 
