@@ -11,6 +11,7 @@ from itertools import count, islice, zip_longest
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 from scipy.special import entr
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
@@ -154,27 +155,26 @@ def probcover(pool: Pool, n_query: int, generator: np.random.Generator) -> np.nd
     is drawn. For few labels. It keeps what lies around each image; the costs are N * N * D.
     """
     seen, n_labelled, n_classes = _directions(pool), len(pool.labelled_features), pool.probabilities.shape[1]
-    clusters, apart = _clusters(seen, min(n_classes, len(seen)), generator), np.full(len(seen), np.inf)
-    for cluster in range(clusters.max() + 1):
-        own = clusters == cluster
-        apart[own] = _nearest(seen[own], seen[~own])
-    limit, picks = float(np.sort(apart)[len(seen) // 20]) ** 2 - 5e-10, []  # what is rounded to the radius is not in it
-    fast, around, free = seen.astype(np.float32), [], np.ones(len(seen), bool)
-    for some in np.split(np.arange(len(seen)), range(50, len(seen), 50)):
-        rows, columns = np.nonzero((squares := _squares(fast[some], fast)) < limit + 1e-3)
-        inside, unclear = np.ones(len(rows), bool), squares[rows, columns] > limit - 1e-3  # in float32, and few
-        inside[unclear] = ((seen[some[rows[unclear]]] - seen[columns[unclear]]) ** 2).sum(axis=1) < limit
-        around += np.split(np.int32(columns[inside]), np.bincount(rows[inside], minlength=len(some)).cumsum()[:-1])
-
-    def near(some) -> np.ndarray:  # what lies around some images, as often as it does
-        return np.concatenate([np.empty(0, np.int32), *(around[image] for image in some)])
-
-    free[near(range(n_labelled))] = False
-    gain = np.bincount(near(np.flatnonzero(free)), minlength=len(seen))
+    clusters, n = _clusters(seen, min(n_classes, len(seen)), generator), len(seen)
+    apart, unsure, picks, pairs = np.full(n, np.inf), np.ones(n, bool), [], []
+    for rows in (seen.astype(np.float32), seen):  # the faster first, then again what may be near the edge
+        for own in (clusters == cluster for cluster in range(clusters.max() + 1)):
+            apart[own & unsure] = _nearest(rows[own & unsure], rows[~own])
+        limit = float(np.sort(apart)[n // 20]) ** 2 - 5e-10  # what is rounded to the radius is not in it
+        unsure = apart**2 < limit + 0.02
+    for start in range(0, n, 50):  # pairs are alike both ways
+        places = np.flatnonzero(_squares(seen[start : start + 50], seen[start:]) < limit)
+        pairs.append(start + np.array(np.divmod(places, n - start), np.int32))
+    pairs = np.concatenate(pairs, axis=1)
+    half = csr_array((np.ones(len(pairs[0]), bool), pairs), (n, n))
+    del pairs
+    around = half + half.T
+    free = np.bincount(around[:n_labelled].indices, minlength=n) == 0
+    gain = np.bincount(around[free].indices, minlength=n)
     while len(picks) < n_query and gain[n_labelled:].max() > 0:
         picks.append(gain[n_labelled:].argmax())
-        new = [image for image in around[n_labelled + picks[-1]] if free[image]]
-        gain, free[new] = gain - np.bincount(near(new), minlength=len(seen)), False
+        new = [image for image in around[[n_labelled + picks[-1]]].indices if free[image]]
+        gain, free[new] = gain - np.bincount(around[new].indices, minlength=n), False
     rest = generator.permutation(np.setdiff1d(np.arange(len(pool)), picks))
     return np.concatenate([picks, rest])[:n_query].astype(int)
 
