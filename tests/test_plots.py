@@ -64,6 +64,9 @@ def test_what_the_chart_was_run_on_stands_below_it_where_the_results_say_it():
     below = plots.comparison(table).get_supxlabel()
     assert below.replace("\n", " ") == run_on(table)
     assert run_on(table) == "US$10 data; profile quick; seeds 0, 1; cpu, fp32; torch 2; 2026-11-27"
+    many = pd.concat([table.assign(seed=seed) for seed in range(12)])
+    assert "; seeds 0 to 11; " in run_on(many)
+    assert "; seeds 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11; " in run_on(many[many["seed"] != 10])
     assert plots.comparison(results(2)).get_supxlabel() == ""
 
 
