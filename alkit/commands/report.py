@@ -61,9 +61,9 @@ def report(
         notebook = execute(path, executed, {"profile": profile, "output": str(output), "data": data} | changes)
         return path.stem, pages.render(notebook, output / f"{path.stem}.html", show_code, stems=[p.stem for p in paths])
 
-    # Notebooks share their folder, for that of a process is common to its threads.
-    # The last ones take longest; begun last, they would leave the other threads idle.
-    with chdir(pages.NOTEBOOKS), Kernels.working(at_once, page, reversed(paths)) as waiting:
+    # The last ones take longest, that with rounds above all; begun last, they would leave the other threads idle.
+    order = sorted(reversed(paths), key=lambda path: not path.stem.startswith("11"))
+    with chdir(pages.NOTEBOOKS), Kernels.working(at_once, page, order) as waiting:  # a folder common to all threads
         for done in as_completed(waiting):
             titles |= [done.result()]
             print(f"[{len(titles)}/{len(paths)}] {done.result()[0]}.ipynb")
