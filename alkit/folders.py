@@ -1,5 +1,7 @@
 """Folders of pictures, the way people keep them, as the arrays that an .npz file holds."""
 
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+from tqdm import tqdm
 
 UNLABELLED = ("unlabelled", "unlabeled")
 APART = {"test", *UNLABELLED}
@@ -28,8 +31,8 @@ def read_folder(folder: Path, size: int = 0) -> dict[str, np.ndarray]:
         problem = f"the class folders {', '.join(classes) or '-'}, and of its test {', '.join(tests) or '-'}"
         raise ValueError(f"{folder} has {problem}; give CLASS/*.png for two or more, test/CLASS/*.png for all or none.")
     numbers = {name: number for number, name in enumerate(classes)}
-    found = {"train": _files(folder, numbers), "pool": _files(folder, dict.fromkeys(UNLABELLED, -1)), "test": []}
-    found |= {"test": _files(folder / "test", numbers)} if tests else {}
+    found = {"train": _files(folder, numbers), "pool": _files(folder, dict.fromkeys(UNLABELLED, -1))}
+    found["test"] = _files(folder / "test", numbers)
     for part in ("train", "test")[: 1 + bool(tests)]:
         if missing := [name for name, number in numbers.items() if number not in {each for _, each in found[part]}]:
             problem = f"{folder} has no picture of {', '.join(missing)} to {part} {'with' if part == 'train' else 'on'}"
@@ -48,10 +51,10 @@ def read_folder(folder: Path, size: int = 0) -> dict[str, np.ndarray]:
     arrays, mode = {"class_names": np.array(classes)}, "L" if modes <= GREY else "RGB"
     for part, files in found.items():
         if files:
-            pictures = [ImageOps.fit(picture(path, mode, sides), sides) for path, _ in files]
+            bar = tqdm(files, f"read {part}", delay=2, file=sys.stdout, leave=False, ascii=True)  # a minute a thousand
+            pictures = [ImageOps.fit(picture(path, mode, sides), sides) for path, _ in bar]
             arrays |= {f"x_{part}": np.stack(pictures), f"y_{part}": np.array([number for _, number in files])}
-    if "x_pool" in arrays:
-        del arrays["y_pool"]
+    if arrays.pop("y_pool", None) is not None:
         arrays["pool_files"] = np.array([Path(path).relative_to(folder).as_posix() for path, _ in found["pool"]])
     return arrays
 
@@ -90,11 +93,8 @@ def _folders(folder: Path) -> list[str]:
 
 def _files(folder: Path, numbers: dict[str, int]) -> list[tuple[str, int]]:
     """The pictures of each class, path and number, in order; what is none is named."""
-
-    def is_seen(path: str) -> bool:
-        return not any(part.startswith((".", "__")) for part in Path(path).relative_to(folder).parts)
-
-    files = make_dataset(folder, numbers, is_valid_file=is_seen, allow_empty=True)
+    files = make_dataset(folder, numbers, extensions="", allow_empty=True)
+    files = [each for each in files if not re.search(r"(^|/)(\.|__)", Path(each[0]).relative_to(folder).as_posix())]
     if other := [Path(path).name for path, _ in files if not path.lower().endswith(IMG_EXTENSIONS)]:
         print(f"{folder.name}: {len(other):,} files not used, as {other[0]}; {', '.join(IMG_EXTENSIONS)} are read.")
     return [(path, number) for path, number in files if path.lower().endswith(IMG_EXTENSIONS)]

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from conftest import TINY, arrays, loaded_from_elsewhere
 from PIL import Image
+from tqdm import tqdm
 
-from alkit import fit, load, predict_proba
+from alkit import fit, folders, load, predict_proba
 from alkit import study as study_module
 from alkit.commands import main
 from alkit.profiles import load_study, read_profile
@@ -263,6 +264,14 @@ def test_pictures_are_read_as_they_are_meant_to_be_seen(own, tmp_path, capsys):
     assert np.abs(shown["unlabelled/a.jpg"].astype(int) - shown["unlabelled/b.jpg"]).max() < 30
     assert (shown["unlabelled/c.png"] == 255).all()  # what can be seen through lies on white
     assert load(str(own), unlabelled=True, size=16).train.images.shape == (35, 16, 16, 3)
+
+
+def test_a_folder_that_takes_long_shows_how_far_it_is(own, monkeypatch, capsys):
+    at_once = {"delay": 0, "mininterval": 0}
+    monkeypatch.setattr(folders, "tqdm", lambda files, text, **options: tqdm(files, text, **options | at_once))
+    load(str(own), unlabelled=True)
+    said = capsys.readouterr()  # notebooks show standard error on a red ground
+    assert "read train" in said.out and "12/12" in said.out and "20/20" in said.out and not said.err
 
 
 def test_a_grey_folder_stays_grey(own):
