@@ -4,7 +4,7 @@
 #   and the labels to choose from; split conformal prediction covers 1 - alpha only then (Huang et al. 2023).
 # Happens: without chance, a true label ranked first calibrates with a score of 0, but is judged at prediction by its
 #   probability. At other ranks, and with randomized=True, both agree; so do both in APS and RAPS.
-# Hurts: at 92 % accuracy and alpha 0.1 the threshold is 0 and every set is empty; at 83 % a third of the truths is
+# Hurts: at 91 % accuracy and alpha 0.1 the threshold is 0 and every set is empty; at 83 % a third of the truths is
 #   covered. Wrong sets are much smaller than right ones, which is what papers compare. No error, no warning.
 # Instead: randomized=True, its default.
 # Seen: torchcp 1.2.1, 29 November 2026. From: SAPS._calculate_single_label in torchcp/classification/score/saps.py.
