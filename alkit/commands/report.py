@@ -18,10 +18,10 @@ def report(
     """Do all experiments, execute every notebook, and return the index page; runs done before are read.
 
     output: a folder, reports/<profile> unless given. publish: `publish_report` too. jobs: how many runs and notebooks
-    at a time, one for each core unless given. cluster: as for `run_all`. data, changes: as for `load_study`.
+    at a time, if not given one for each core and a notebook more. cluster: as for `run_all`; the rest: `load_study`.
     All is checked before the first run. Raises RuntimeError, which names the cell that failed, or what these raise.
     """
-    at_once = min(AT_ONCE, joblib.cpu_count() if jobs in (None, -1) else max(1, jobs))
+    at_once = min(AT_ONCE, joblib.cpu_count() + 1 if jobs in (None, -1) else max(1, jobs))  # for kernels also wait
     # Another process imports what kernels need, while this one imports what itself needs: either takes seconds.
     Kernels.prepare(at_once)
     from alkit import records
