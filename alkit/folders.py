@@ -54,7 +54,7 @@ def read_folder(folder: Path, size: int = 0) -> dict[str, np.ndarray]:
             bar = tqdm(files, f"read {part}", delay=2, file=sys.stdout, leave=False, ascii=True)  # a minute a thousand
             pictures = [ImageOps.fit(picture(path, mode, sides), sides) for path, _ in bar]
             arrays |= {f"x_{part}": np.stack(pictures), f"y_{part}": np.array([number for _, number in files])}
-    if arrays.pop("y_pool", None) is not None:
+    if arrays.pop("y_pool", None) is not None:  # which is -1 for each
         arrays["pool_files"] = np.array([Path(path).relative_to(folder).as_posix() for path, _ in found["pool"]])
     return arrays
 
